@@ -1,0 +1,273 @@
+import { join } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { createControlClient } from './control-client.ts'
+import { findControl } from './find-control.ts'
+import { WORKER_NAMES, type WorkerName } from './processes/start-worker-process.ts'
+import { createTerminal, type Streams, type Terminal } from './terminal.ts'
+import { runDemo } from './verbs/run-demo.ts'
+import { runExchangeInvoke } from './verbs/run-exchange-invoke.ts'
+import { runMigrate } from './verbs/run-migrate.ts'
+import * as queries from './verbs/run-queries.ts'
+import { runSimulate } from './verbs/run-simulate.ts'
+import { runTopologyApply } from './verbs/run-topology-apply.ts'
+import { runUp } from './verbs/run-up.ts'
+
+export type ProgramContext = {
+  readonly env: Record<string, string | undefined>
+  readonly cwd: string
+  readonly streams: Streams
+  readonly signal: AbortSignal
+  /** Takes the exit code of the verb that ran. */
+  readonly onExitCode: (code: number) => void
+}
+
+/** What commander hands over: every option of every verb, filled in where the verb has it. */
+type VerbOptions = {
+  json: boolean
+  config: string
+  state: string
+  scale: Partial<Record<WorkerName, number>>
+  faults: string | undefined
+  devices: number
+  latencyMs: number
+  seed: number
+  runspaces: number
+  exit: boolean
+  port: number
+  url: string | undefined
+  tokenFile: string | undefined
+  organization: string | undefined
+  watch: boolean
+  confirmed: boolean
+  search: string | undefined
+  accessState: string | undefined
+  top: number
+  skip: number
+  queue: string | undefined
+  parameters: string
+  user: string | undefined
+  passwordFile: string | undefined
+  caFile: string | undefined
+  timeoutMs: number
+  viewEntireForest: boolean
+}
+
+type Run = (options: VerbOptions, terminal: Terminal, ...rest: string[]) => Promise<number>
+
+const SYNC_WATCH_MS = 6 * 60 * 60_000
+
+/** The `gatehouse` command (design §12). Every verb has `--json`: one object on standard output, everything else on standard error. */
+export function createProgram(context: ProgramContext): Command {
+  const program = new Command('gatehouse').description('Decides which phones may synchronise mail from an on-premises Exchange')
+  program.showHelpAfterError().enablePositionalOptions()
+  addServers(program, context)
+  addSetUp(program, context)
+  addQueries(program, context)
+  addExchange(program, context)
+  return program
+}
+
+function addServers(program: Command, context: ProgramContext): void {
+  verb(program, 'demo', 'The whole system on this machine, against simulated Exchange and Microsoft')
+    .option('--devices <n>', 'device partnerships', positive, 5_000)
+    .option('--latency-ms <n>', 'how long each Exchange cmdlet takes', natural, 100)
+    .option('--seed <n>', 'seed of the population', natural, 7)
+    .option('--runspaces <n>', 'PowerShell runspaces for writes', positive, 12)
+    .option('--scale <worker=n,…>', 'copies of workers, or one number for all', scale, {})
+    .option('--faults <file>', 'a fault plan for the simulators')
+    .option('--exit', 'end after the summary instead of staying up', false)
+    .action(
+      action(context, (options, terminal) =>
+        runDemo(demoOptionsOf(options), { env: context.env, terminal, signal: context.signal }),
+      ),
+    )
+  verb(program, 'up', 'Every worker, against the endpoints that the settings name')
+    .requiredOption('--config <file>', 'gatehouse.yaml')
+    .option('--scale <worker=n,…>', 'copies of workers, or one number for all', scale, {})
+    .addOption(stateOption(context))
+    .action(
+      action(context, (options, terminal) =>
+        runUp(
+          { config: options.config, copies: options.scale, stateDirectory: options.state, json: options.json },
+          { env: context.env, terminal, signal: context.signal },
+        ),
+      ),
+    )
+  verb(program, 'simulate', 'Serves the simulators of Exchange and Microsoft')
+    .argument('<what>', 'exchange, microsoft or all', oneOf(['exchange', 'microsoft', 'all']))
+    .option('--port <n>', '0 picks a free one', natural, 0)
+    .option('--devices <n>', 'device partnerships', positive, 5_000)
+    .option('--latency-ms <n>', 'how long each cmdlet takes', natural, 100)
+    .option('--seed <n>', 'seed of the population', natural, 7)
+    .option('--faults <file>', 'a fault plan')
+    .action(
+      action(context, (options, terminal, what) =>
+        runSimulate(
+          { ...demoOptionsOf(options), what: what as 'all', port: options.port },
+          { terminal, signal: context.signal },
+        ),
+      ),
+    )
+}
+
+function addSetUp(program: Command, context: ProgramContext): void {
+  verb(program, 'migrate', "Brings the database to this build's schema")
+    .requiredOption('--config <file>', 'gatehouse.yaml')
+    .action(action(context, (options, terminal) => runMigrate(options, { env: context.env, terminal })))
+  const topology = program.command('topology').description('The exchanges, queues, policies and users at the broker')
+  verb(topology, 'apply', 'Declares all of it; what is there already stays')
+    .requiredOption('--config <file>', 'gatehouse.yaml')
+    .action(
+      action(context, (options, terminal) => runTopologyApply(options, { env: context.env, terminal, signal: context.signal })),
+    )
+}
+
+function addQueries(program: Command, context: ProgramContext): void {
+  queryVerb(program, context, 'status', 'Connectors and the last sync runs').action(
+    query(context, (_, to) => queries.runStatus(to)),
+  )
+  queryVerb(program, context, 'sync', 'Starts a sync')
+    .argument('<kind>', 'quick (what changed) or full', oneOf(['quick', 'full']))
+    .option('--organization <name>', 'only this one')
+    .option('--watch', 'follow it to its end', false)
+    .option('--confirmed', 'the brake is confirmed in advance', false)
+    .action(
+      query(context, (options, to, kind) =>
+        queries.runSync(
+          {
+            ...(options as unknown as { organization?: string }),
+            organization: options.organization,
+            kind: kind as 'full',
+            watch: options.watch,
+            confirmed: options.confirmed,
+            timeoutMs: SYNC_WATCH_MS,
+          },
+          to,
+        ),
+      ),
+    )
+  queryVerb(program, context, 'confirm', 'Confirms a sync run that the brake holds')
+    .argument('<syncRunId>')
+    .action(query(context, (_, to, syncRunId) => queries.runConfirm({ syncRunId: syncRunId ?? '' }, to)))
+  queryVerb(program, context, 'devices', 'The devices, their state in Exchange and the decision')
+    .option('--search <text>', 'device id, mailbox or model')
+    .option('--access-state <state>', 'allowed, blocked or quarantined')
+    .option('--top <n>', 'how many', positive, 50)
+    .option('--skip <n>', 'how many to leave out first', natural, 0)
+    .action(query(context, (options, to) => queries.runDevices({ ...options, state: options.accessState }, to)))
+  queryVerb(program, context, 'why', 'The whole story of a decision')
+    .argument('<subject>', 'a device id, or a mailbox address')
+    .action(query(context, (_, to, subject) => queries.runWhy({ subject: subject ?? '' }, to)))
+  const letters = program.command('dead-letters').description('The messages that died')
+  queryVerb(letters, context, 'list', 'One line each')
+    .option('--queue <name>', 'only those of this queue')
+    .option('--top <n>', 'how many', positive, 100)
+    .action(query(context, (options, to) => queries.runDeadLettersList({ queue: options.queue, top: options.top }, to)))
+  queryVerb(letters, context, 'show', 'One of them, whole')
+    .argument('<messageId>')
+    .action(query(context, (_, to, messageId) => queries.runDeadLettersShow({ messageId: messageId ?? '' }, to)))
+}
+
+function addExchange(program: Command, context: ProgramContext): void {
+  const exchange = program.command('exchange').description('Exchange itself')
+  verb(exchange, 'invoke', 'One cmdlet through the same engine that the workers use')
+    .argument('<cmdlet>')
+    .option('--parameters <json>', 'a JSON object; {"Add":[…]} becomes a hashtable, true a switch', '{}')
+    .option('--config <file>', 'gatehouse.yaml', context.env.GATEHOUSE_CONFIG)
+    .option('--organization <name>', 'which organisation of the settings')
+    .option('--url <url>', 'a WSMan endpoint instead of the settings')
+    .option('--user <name>')
+    .option('--password-file <file>')
+    .option('--ca-file <file>', 'the certificate authority of the endpoint')
+    .option('--timeout-ms <n>', 'how long the cmdlet may take', positive, 120_000)
+    .option('--view-entire-forest', 'first Set-ADServerSettings, as the workers do', false)
+    .action(
+      action(context, (options, terminal, cmdlet) =>
+        runExchangeInvoke(
+          { ...options, cmdlet: cmdlet ?? '' },
+          {
+            env: context.env,
+            terminal,
+            signal: context.signal,
+          },
+        ),
+      ),
+    )
+}
+
+function verb(parent: Command, name: string, description: string): Command {
+  return parent.command(name).description(description).option('--json', 'one JSON object on standard output', false)
+}
+
+function queryVerb(parent: Command, context: ProgramContext, name: string, description: string): Command {
+  return verb(parent, name, description)
+    .option('--config <file>', 'gatehouse.yaml', context.env.GATEHOUSE_CONFIG)
+    .option('--url <url>', "address of control's API")
+    .option('--token-file <file>', 'its token')
+    .addOption(stateOption(context))
+}
+
+function stateOption(context: ProgramContext): Option {
+  return new Option('--state <directory>', 'where `up` keeps its own files').default(join(context.cwd, '.gatehouse'))
+}
+
+function action(context: ProgramContext, run: Run): (...given: unknown[]) => Promise<void> {
+  return async (...given) => {
+    const options = given.at(-2) as VerbOptions
+    const texts = given.slice(0, -2) as string[]
+    // Commander hands over the arguments, then the options, then the command.
+    const terminal = createTerminal(context.streams, { quiet: false })
+    context.onExitCode(await run(options, terminal, ...texts))
+  }
+}
+
+function query(
+  context: ProgramContext,
+  run: (options: VerbOptions, to: queries.QueryContext, ...rest: string[]) => Promise<number>,
+): (...given: unknown[]) => Promise<void> {
+  return action(context, async (options, terminal, ...texts) => {
+    const address = await findControl({
+      url: options.url,
+      tokenFile: options.tokenFile,
+      config: options.config,
+      stateDirectory: options.state,
+      env: context.env,
+    })
+    await using control = await createControlClient(address, context.signal)
+    return await run(options, { control, terminal, json: options.json, signal: context.signal }, ...texts)
+  })
+}
+
+function demoOptionsOf(options: VerbOptions): Parameters<typeof runDemo>[0] {
+  return { ...options, copies: options.scale, faultsFile: options.faults }
+}
+
+function natural(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('A whole number from 0 is needed.')
+  return Number(text)
+}
+
+function positive(text: string): number {
+  const value = natural(text)
+  if (value === 0) throw new InvalidArgumentError('A whole number from 1 is needed.')
+  return value
+}
+
+function oneOf(words: readonly string[]): (text: string) => string {
+  return (text) => {
+    if (!words.includes(text)) throw new InvalidArgumentError(`One of ${words.join(', ')} is needed.`)
+    return text
+  }
+}
+
+/** `2` is two copies of every worker; `enforcement=2,discovery=1` names them. Control is always one: it owns the schedule. */
+export function scale(text: string): Partial<Record<WorkerName, number>> {
+  if (/^\d+$/.test(text)) return Object.fromEntries(WORKER_NAMES.map((name) => [name, positive(text)]))
+  const copies: Partial<Record<WorkerName, number>> = {}
+  for (const part of text.split(',')) {
+    const [name, count] = part.split('=')
+    if (!WORKER_NAMES.includes(name as WorkerName)) throw new InvalidArgumentError(`Workers are ${WORKER_NAMES.join(', ')}.`)
+    copies[name as WorkerName] = positive(count ?? '')
+  }
+  return copies
+}

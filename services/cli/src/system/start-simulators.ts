@@ -1,0 +1,89 @@
+import { fileURLToPath } from 'node:url'
+import { request } from 'undici'
+import { startProcess } from '../processes/start-worker-process.ts'
+
+export type SimulatorsReady = {
+  url: string
+  ewsUrl: string
+  user: string
+  password: string
+  authority: string
+  endpoint: string
+  tenantId: string
+  clientId: string
+  clientSecret: string
+  policy: { includedGroups: string[]; excludedGroups: string[] }
+  devices: number
+  mailboxes: number
+  seed: number
+}
+
+export type SimulatorsOptions = {
+  readonly devices: number
+  readonly latencyMs: number
+  readonly seed: number
+  readonly faultsFile: string | undefined
+  readonly env: Record<string, string | undefined>
+  readonly log: number | 'inherit'
+}
+
+export type Simulators = {
+  readonly ready: SimulatorsReady
+  readonly pid: number
+  exchangeState(): Promise<Record<string, unknown>>
+  microsoftState(): Promise<Record<string, unknown>>
+  post(server: 'exchange' | 'microsoft', path: string, body: unknown): Promise<void>
+} & AsyncDisposable
+
+/** Starts Exchange and Microsoft as one other process that share a population, and waits until both listen. */
+export async function startSimulators(options: SimulatorsOptions, signal: AbortSignal): Promise<Simulators> {
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url))
+  const started = await startProcess(
+    {
+      name: 'simulators',
+      arguments: [
+        main,
+        'simulate',
+        'all',
+        ...[
+          '--port',
+          '0',
+          '--devices',
+          String(options.devices),
+          '--latency-ms',
+          String(options.latencyMs),
+          '--seed',
+          String(options.seed),
+          '--json',
+        ],
+        ...(options.faultsFile === undefined ? [] : ['--faults', options.faultsFile]),
+      ],
+      env: options.env,
+      log: options.log,
+      readyMs: 60_000,
+    },
+    signal,
+  )
+  const ready = started.ready as unknown as SimulatorsReady
+  const bases = { exchange: new URL(ready.url).origin, microsoft: new URL(ready.endpoint).origin }
+  const state = async (base: string): Promise<Record<string, unknown>> =>
+    (await (await request(`${base}/__simulator/state`)).body.json()) as Record<string, unknown>
+  return {
+    ready,
+    pid: started.pid,
+    exchangeState: () => state(bases.exchange),
+    microsoftState: () => state(bases.microsoft),
+    post: (server, path, body) => post(`${bases[server]}${path}`, body),
+    [Symbol.asyncDispose]: () => started.stop(5_000),
+  }
+}
+
+async function post(url: string, body: unknown): Promise<void> {
+  const answer = await request(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const text = await answer.body.text()
+  if (answer.statusCode >= 300) throw new Error(`The simulator answered ${answer.statusCode}: ${text}`)
+}

@@ -1,0 +1,26 @@
+import { once } from 'node:events'
+import type { Terminal } from '../terminal.ts'
+
+export type SimulateOptions = {
+  what: 'exchange' | 'microsoft' | 'all'
+  port: number
+  devices: number
+  latencyMs: number
+  seed: number
+  faultsFile: string | undefined
+  json: boolean
+}
+
+/** Serves the simulators until a signal comes. They are part of a checkout, not of an installation. */
+export async function runSimulate(
+  options: SimulateOptions,
+  context: { terminal: Terminal; signal: AbortSignal },
+): Promise<number> {
+  const { serveSimulators } = await import('@gatehouse/simulators')
+  const served = await serveSimulators(options)
+  if (options.json) context.terminal.print(JSON.stringify({ ready: true, ...served.ready }))
+  else for (const [name, value] of Object.entries(served.ready)) context.terminal.print(`${name}: ${JSON.stringify(value)}`)
+  if (!context.signal.aborted) await once(context.signal, 'abort')
+  await served.stop()
+  return 0
+}
