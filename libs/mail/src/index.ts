@@ -1,1 +1,6 @@
-export {}
+export { type MailFailureScope, type MailSentState, mailFailureOf } from './classify.ts'
+export { DEFAULT_TEMPLATES, NOTICE_LOCALES, type NoticeLocale, noticeLocaleOf } from './default-templates.ts'
+export { createEwsSender, type EwsSenderOptions } from './ews-sender.ts'
+export type { Mail, MailLog, MailSender } from './mail-sender.ts'
+export { previewNotice } from './preview-notice.ts'
+export { type NoticeTemplate, type NoticeVariables, type RenderedNotice, renderNotice } from './render-notice.ts'

@@ -28,7 +28,13 @@ export function createDatabase(options: DatabaseOptions): Store {
   })
   pool.on('error', options.onConnectionError)
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
-  return { db, pool, [Symbol.asyncDispose]: () => db.destroy() }
+  return { db, pool, [Symbol.asyncDispose]: () => close(db, pool) }
+}
+
+async function close(db: Kysely<Database>, pool: pg.Pool): Promise<void> {
+  await db.destroy()
+  // kysely leaves a pool alone that it never took a connection from; `pool` may have been used beside it.
+  if (!pool.ending) await pool.end()
 }
 
 /** bigint (OID 20) as a number: our versions and counts stay far below 2^53. */

@@ -1,5 +1,58 @@
+export {
+  announceAccessChange,
+  beginAccessChange,
+  deviceIdKey,
+  type NewAccessChange,
+  reportAccessChange,
+  settleAccessChange,
+} from './access-changes.ts'
+export { type AdvisoryLock, AdvisoryLocks, type AdvisoryLocksOptions } from './advisory-locks.ts'
+export { type AuditEntry, insertAudit, readLastAudit } from './audit.ts'
+export {
+  type ConnectorView,
+  insertConnector,
+  readConnectors,
+  retireConnectors,
+  setConnectionPending,
+  setConnectorStatus,
+  setLastSync,
+} from './connectors.ts'
 export { createDatabase, type DatabaseOptions, type Store } from './create-database.ts'
+export { type ObservedDeviceClass, storeDeviceClasses } from './device-classes.ts'
+export {
+  markPartnershipsVanished,
+  type ObservedPartnership,
+  readPartnershipDeviceId,
+  readStoredPartnerships,
+  type StoredPartnership,
+  storePartnerships,
+} from './device-partnerships.ts'
+export { type ObservedServer, readClientAccessServers, storeExchangeServers } from './exchange-servers.ts'
+export {
+  type EnforcementRecord,
+  type MailboxToEnforce,
+  type OpenChange,
+  type OwnEntry,
+  readMailboxToEnforce,
+  recordEnforcement,
+} from './mailbox-enforcements.ts'
+export {
+  countObserved,
+  markMailboxesVanished,
+  type ObservedMailbox,
+  readDatabaseClock,
+  readStoredMailboxes,
+  type StoredMailbox,
+  storeMailboxes,
+} from './mailboxes.ts'
+export { type MessageTemplate, readMessageTemplate, replaceMessageTemplates } from './message-templates.ts'
 export { migrate } from './migrate.ts'
+export { beginSending, insertNotice, type NoticeFacts, readNotice, readNoticeFacts, settleNotice } from './notices.ts'
+export { type OrganizationToReconcile, readConnectorEpoch, readOrganizationToReconcile } from './organization-enforcements.ts'
+export { insertOrganization, readOrganizations, setReportOnly } from './organizations.ts'
+export { replacePlatformExceptions } from './platform-exceptions.ts'
+export { appendPolicy, type PolicyFields, readPolicy, upsertOrganizationPolicy } from './policies.ts'
+export { createRunspaceLeases, type RunspaceLease, type RunspaceLeasesOptions } from './runspace-leases.ts'
 export type {
   AccessChangePlan,
   AccessLevel,
@@ -11,3 +64,20 @@ export type {
   Row,
   SyncType,
 } from './schema.ts'
+export { storableText } from './storable-json.ts'
+export {
+  countRun,
+  lockRun,
+  type NewSyncRun,
+  openSyncRun,
+  type RunCounts,
+  type RunUpdate,
+  readOpenRunIds,
+  readRun,
+  readRuns,
+  readUnrequestedRuns,
+  setRunRequested,
+  updateRun,
+  waitForRun,
+} from './sync-runs.ts'
+export { lockInTransaction, tryWithLock } from './try-lock.ts'

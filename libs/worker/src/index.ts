@@ -1,1 +1,9 @@
-export {}
+export { createLogger, type Logger, type LoggerOptions } from './create-logger.ts'
+export { loadSettings, type SettingsSource } from './load-settings.ts'
+export { maskSecrets } from './mask-secrets.ts'
+export { organizationIdOf } from './organization-id-of.ts'
+export { readSecret } from './read-secret.ts'
+export { type RunWorkerOptions, runWorker, type Worker, type WorkerName } from './run-worker.ts'
+export { createSettingsJsonSchema, describeAllowed, type JsonSchema } from './settings-json-schema.ts'
+export type { OrganizationSettings, Settings } from './settings-schema.ts'
+export { brokerCredentialsOf, databaseUrlOf } from './settings-secrets.ts'

@@ -15,7 +15,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const program = createProgram({
   env: process.env,
-  cwd: process.env.GATEHOUSE_CALLER_DIRECTORY ?? process.cwd(),
+  cwd: process.cwd(),
   streams: { out: process.stdout, err: process.stderr },
   signal: stop.signal,
   onExitCode: (code) => {

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { applyTopology, SERVICE_NAMES } from '@gatehouse/broker'
-import { createDatabase, migrate } from '@gatehouse/store'
-import type { Parts } from './start-parts.ts'
+import { migrateStore } from './migrate-store.ts'
+import type { BrokerPart, Parts } from './start-parts.ts'
 
 export type PrepareOptions = {
   readonly parts: Parts
@@ -13,39 +13,38 @@ export type PrepareOptions = {
 }
 
 /**
- * Brings the schema and the topology to this build's version and gives each worker a broker user of its own.
+ * Brings the schema and the topology of the parts that were started to this build's version, and gives each worker a broker
+ * user of its own.
  * @returns the environment in which the workers are to run.
  */
 export async function prepareParts(options: PrepareOptions, signal: AbortSignal): Promise<Record<string, string | undefined>> {
   const { parts } = options
-  const passwords = join(options.secretsDirectory, 'broker')
+  const [, brokerEnv] = await Promise.all([
+    parts.databaseUrl === undefined ? undefined : migrateStore(parts.databaseUrl),
+    parts.broker === undefined ? undefined : prepareBroker(parts.broker, options.secretsDirectory, signal),
+  ])
+  options.log('Schema and topology are current')
+  const database = parts.databaseUrl === undefined ? {} : { GATEHOUSE_DATABASE_URL: parts.databaseUrl }
+  return { ...options.env, ...database, ...brokerEnv }
+}
+
+async function prepareBroker(
+  broker: BrokerPart,
+  secretsDirectory: string,
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  const passwords = join(secretsDirectory, 'broker')
   await mkdir(passwords, { recursive: true, mode: 0o700 })
   const usersPasswords: Record<string, string> = {}
-  for (const service of SERVICE_NAMES) usersPasswords[service] = await passwordOf(join(passwords, `gh-${service}`))
-  const [migrated] = await Promise.all([
-    migrateStore(parts.databaseUrl),
-    applyTopology(
-      {
-        managementUrl: parts.managementUrl,
-        user: parts.brokerUser,
-        password: parts.brokerPassword,
-        usersPasswords,
-        vhost: parts.vhost,
-      },
-      signal,
-    ),
-  ])
-  options.log(
-    `Database: ${migrated.length === 0 ? 'schema is current' : `migrated (${migrated.join(', ')})`}; broker: topology applied`,
-  )
-  const broker = new URL(parts.amqpUrl)
-  broker.username = ''
-  broker.password = ''
+  for (const service of SERVICE_NAMES) usersPasswords[service] = await passwordOf(join(passwords, broker.userPrefix + service))
+  await applyTopology({ ...broker, usersPasswords }, signal)
+  const url = new URL(broker.amqpUrl)
+  url.username = ''
+  url.password = ''
   return {
-    ...options.env,
-    GATEHOUSE_DATABASE_URL: parts.databaseUrl,
-    GATEHOUSE_BROKER_URL: broker.href,
-    GATEHOUSE_BROKER_USERSPASSWORDDIRECTORY: passwords,
+    GATEHOUSE_BROKER_URL: url.href,
+    GATEHOUSE_BROKER_USERS_PASSWORD_DIRECTORY: passwords,
+    GATEHOUSE_BROKER_USER_PREFIX: broker.userPrefix,
   }
 }
 
@@ -56,14 +55,4 @@ async function passwordOf(path: string): Promise<string> {
   const created = randomBytes(24).toString('base64url')
   await writeFile(path, `${created}\n`, { mode: 0o600 })
   return created
-}
-
-async function migrateStore(url: string): Promise<string[]> {
-  await using store = createDatabase({
-    url,
-    applicationName: 'gatehouse-migrate',
-    connectionsMax: 1,
-    onConnectionError: () => {},
-  })
-  return await migrate(store.db)
 }

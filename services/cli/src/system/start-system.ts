@@ -50,8 +50,8 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
 
   const simulatorOptions = { ...options, log: logOf('simulators') }
   const [parts, simulators] = await Promise.all([
-    startParts({ directory, env: options.env, isolated: true, durable: false, log: options.log }, signal).then((one) =>
-      stack.use(one),
+    startParts({ ...options, directory, need: { broker: true, database: true }, isolated: true, durable: false }, signal).then(
+      (one) => stack.use(one),
     ),
     startSimulators(simulatorOptions, signal).then((one) => stack.use(one)),
   ])
@@ -59,7 +59,7 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
     ...options,
     directory,
     simulators: simulators.ready,
-    managementUrl: parts.managementUrl,
+    managementUrl: parts.broker?.managementUrl,
   })
   await writeFile(join(written.secretsDirectory, 'api-token'), randomBytes(24).toString('hex'), { mode: 0o600 })
   const env = await prepareParts(
@@ -78,7 +78,7 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
   )
   const store = stack.use(
     createDatabase({
-      url: parts.databaseUrl,
+      url: parts.databaseUrl ?? '',
       applicationName: 'gatehouse-cli',
       connectionsMax: 2,
       onConnectionError: () => {},

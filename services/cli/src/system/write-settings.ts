@@ -8,7 +8,7 @@ export type DemoSettings = {
   readonly simulators: SimulatorsReady
   readonly runspaces: number
   readonly reportOnly: boolean
-  readonly managementUrl: string
+  readonly managementUrl: string | undefined
 }
 
 /** Writes the `gatehouse.yaml` of a demo and its secrets, each a file of its own. @returns the path of the settings. */

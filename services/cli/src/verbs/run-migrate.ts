@@ -1,5 +1,5 @@
-import { createDatabase, migrate } from '@gatehouse/store'
-import { loadSettings } from '@gatehouse/worker'
+import { databaseUrlOf, loadSettings } from '@gatehouse/worker'
+import { migrateStore } from '../system/migrate-store.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** Brings the database that the settings name to this build's schema, once. */
@@ -7,14 +7,7 @@ export async function runMigrate(
   options: { config: string; json: boolean },
   context: { env: Record<string, string | undefined>; terminal: Terminal },
 ): Promise<number> {
-  const { database } = loadSettings({ path: options.config, env: context.env })
-  await using store = createDatabase({
-    url: database.url,
-    applicationName: 'gatehouse-migrate',
-    connectionsMax: 1,
-    onConnectionError: () => {},
-  })
-  const migrated = await migrate(store.db)
+  const migrated = await migrateStore(databaseUrlOf(loadSettings({ path: options.config, env: context.env })))
   if (options.json) context.terminal.print(JSON.stringify({ migrated }))
   else context.terminal.print(migrated.length === 0 ? 'The schema is current' : `Migrated: ${migrated.join(', ')}`)
   return 0

@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { access, mkdir, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadSettings, type Settings } from '@gatehouse/worker'
+import { databaseUrlOf, loadSettings } from '@gatehouse/worker'
+import { parse } from 'yaml'
+import { z } from 'zod'
 import { ADDRESS_FILE } from '../find-control.ts'
 import type { WorkerName } from '../processes/start-worker-process.ts'
 import { superviseWorkers } from '../processes/supervise-workers.ts'
+import { applyTopologyOf } from '../system/apply-topology-of.ts'
+import { migrateStore } from '../system/migrate-store.ts'
 import { prepareParts } from '../system/prepare-parts.ts'
-import { type Parts, startParts } from '../system/start-parts.ts'
+import { type PartsOptions, startParts } from '../system/start-parts.ts'
 import type { Terminal } from '../terminal.ts'
 
 export type UpOptions = { config: string; copies: Partial<Record<WorkerName, number>>; stateDirectory: string; json: boolean }
@@ -24,10 +28,22 @@ export async function runUp(
   const log = (line: string): void => terminal.note(line)
   await mkdir(options.stateDirectory, { recursive: true, mode: 0o711 })
   await using stack = new AsyncDisposableStack()
-  // Everything is checked before anything is started; placeholders stand for the parts that are started here.
-  const settings = loadSettings({ path: options.config, env: withPlaceholders(context.env) })
-  const parts = await partsOf(settings, options, context, log, signal)
-  const env = { ...context.env, ...(parts === undefined ? {} : await prepare(stack.use(parts), options, context, log, signal)) }
+  const need = await needOf(options.config, context.env)
+  // Everything is checked before anything is started; placeholders stand for the parts that are still to come.
+  const settings = loadSettings({
+    path: options.config,
+    env: {
+      ...(need.database ? { GATEHOUSE_DATABASE_URL: 'postgres://127.0.0.1/gatehouse' } : {}),
+      ...(need.broker ? { GATEHOUSE_BROKER_URL: 'amqp://127.0.0.1/gatehouse' } : {}),
+      ...context.env,
+    },
+  })
+  const directory = options.stateDirectory
+  const parts = stack.use(await startParts({ directory, env: context.env, need, isolated: false, durable: true, log }, signal))
+  const env = await prepareParts({ parts, env: context.env, secretsDirectory: join(directory, 'secrets'), log }, signal)
+  // A broker of the administrator's whose management API is not named is prepared by `gatehouse topology apply`.
+  if (!need.database) await migrateStore(databaseUrlOf(settings))
+  if (!need.broker && settings.broker.managementUrl !== undefined) await applyTopologyOf(settings, signal)
   await ensureToken(settings.control.tokenFile, log)
 
   const workers = stack.use(
@@ -54,39 +70,28 @@ export async function runUp(
   return 0
 }
 
-const PLACEHOLDERS = {
-  GATEHOUSE_DATABASE_URL: 'postgres://127.0.0.1/gatehouse',
-  GATEHOUSE_BROKER_URL: 'amqp://127.0.0.1/gatehouse',
+/** What neither the settings nor the environment name is started here. */
+async function needOf(path: string, env: Record<string, string | undefined>): Promise<PartsOptions['need']> {
+  const { database, broker } = await readNamedParts(path)
+  return {
+    broker: broker?.url === undefined && env.GATEHOUSE_BROKER_URL === undefined,
+    database: database?.url === undefined && database?.urlFile === undefined && env.GATEHOUSE_DATABASE_URL === undefined,
+  }
 }
 
-function withPlaceholders(env: Record<string, string | undefined>): Record<string, string | undefined> {
-  return { ...PLACEHOLDERS, ...env }
+async function readNamedParts(path: string): Promise<z.infer<typeof FileParts>> {
+  try {
+    return FileParts.parse(parse(await readFile(path, 'utf8')))
+  } catch {
+    // Whatever is wrong with the file, `loadSettings` says it better.
+    return {}
+  }
 }
 
-/** Undefined when the settings name both: then `migrate` and `topology apply` are the administrator's own steps. */
-async function partsOf(
-  settings: Settings,
-  options: UpOptions,
-  context: { env: Record<string, string | undefined> },
-  log: (line: string) => void,
-  signal: AbortSignal,
-): Promise<Parts | undefined> {
-  const named =
-    settings.database.url !== PLACEHOLDERS.GATEHOUSE_DATABASE_URL && settings.broker.url !== PLACEHOLDERS.GATEHOUSE_BROKER_URL
-  if (named) return undefined
-  return await startParts({ directory: options.stateDirectory, env: context.env, isolated: false, durable: true, log }, signal)
-}
-
-async function prepare(
-  parts: Parts,
-  options: UpOptions,
-  context: { env: Record<string, string | undefined> },
-  log: (line: string) => void,
-  signal: AbortSignal,
-): Promise<Record<string, string | undefined>> {
-  const secretsDirectory = join(options.stateDirectory, 'secrets')
-  return await prepareParts({ parts, env: context.env, secretsDirectory, log }, signal)
-}
+const FileParts = z.object({
+  database: z.object({ url: z.unknown(), urlFile: z.unknown() }).partial().optional(),
+  broker: z.object({ url: z.unknown() }).partial().optional(),
+})
 
 async function ensureToken(path: string, log: (line: string) => void): Promise<void> {
   const exists = await access(path).then(

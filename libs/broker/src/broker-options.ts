@@ -1,0 +1,130 @@
+import type { Lane, MessageOf, MessageType, Outcome } from '@gatehouse/messages'
+import type { Channel } from 'amqplib'
+import type { ServiceName } from './service-names.ts'
+
+/** The part of a pino logger that is used here. */
+export type BrokerLog = {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+  debug(fields: object, message: string): void
+}
+
+/**
+ * How a delivery ended. `retry`: failed, waits in the ladder. `requeued`: given back by our stop. `dropped`: its channel was
+ * lost before it was settled, so it will be delivered again.
+ */
+export type HandledOutcome = 'done' | 'later' | 'retry' | 'dead' | 'requeued' | 'dropped'
+
+export type BrokerMetrics = {
+  handled?(type: string, outcome: HandledOutcome, seconds: number): void
+  published?(type: string): void
+  /** A message went into the delay ladder. */
+  delayed?(type: string, reason: string, delayMs: number): void
+  deadLettered?(type: string, reason: string): void
+  stateChanged?(state: BrokerState): void
+}
+
+export type RetryPolicy = {
+  readonly maxAttempts: number
+  /** The longest a message may keep answering `later`, or wait for a build that knows it. */
+  readonly laterAgeMsMax: number
+  /** Full jitter: the delay after attempt n is random between 0 and min(cap, base × 2ⁿ⁻¹). */
+  readonly backoffBaseMs: number
+  readonly backoffCapMs: number
+  /** How long a message of an unknown type or a newer version waits before it is looked at again. */
+  readonly unknownDelayMs: number
+}
+
+export type BrokerOptions = {
+  /** amqp(s)://host:port/vhost; may hold user and password for everything. */
+  readonly url: string
+  readonly user?: string | undefined
+  readonly password?: string | undefined
+  /** PEM, for a broker whose certificate is signed by an authority of one's own. */
+  readonly ca?: string | undefined
+  readonly connectionName: string
+  readonly log: BrokerLog
+  /** Publications that may wait for their confirm at once; bounds how far a full queue is overshot. */
+  readonly unconfirmedMax: number
+  /** The most unsettled deliveries of one queue. */
+  readonly prefetchMax: number
+  readonly maxAttempts: number
+  readonly laterAgeMsMax: number
+  readonly heartbeatSeconds?: number | undefined
+  readonly retry?: Partial<Pick<RetryPolicy, 'backoffBaseMs' | 'backoffCapMs' | 'unknownDelayMs'>>
+  readonly metrics?: BrokerMetrics | undefined
+  readonly now?: () => Date
+  readonly random?: () => number
+}
+
+export type BrokerState = 'connecting' | 'ready' | 'blocked' | 'draining' | 'closed'
+
+export type MessageContext = {
+  readonly messageId: string
+  readonly lane: Lane
+  /** 1 at the first attempt; `later` does not raise it. */
+  readonly attempt: number
+  readonly firstFailedAt?: string
+  readonly receivedAt: Date
+  readonly redelivered: boolean
+  readonly traceparent?: string
+}
+
+export type PublishOptions = {
+  readonly lane: Lane
+  readonly causedBy?: MessageContext | undefined
+  readonly signal: AbortSignal
+}
+
+export type Handler<T extends MessageType> = (
+  message: MessageOf<T>,
+  context: MessageContext,
+  signal: AbortSignal,
+) => Promise<Outcome>
+
+export type ConsumerOptions = {
+  readonly service: ServiceName
+  /** Messages in hand at once, both lanes together. */
+  readonly concurrency: number
+  readonly handlers: { readonly [T in MessageType]?: Handler<T> }
+  readonly handlerTimeoutMs: number
+  /** When it stops, how long work in hand may go on before it is interrupted and given back. */
+  readonly drainMs?: number
+}
+
+/** Disposing it stops taking work, finishes the work in hand and gives the rest back. */
+export interface Consumer extends AsyncDisposable {
+  stats(): { readonly running: number; readonly waiting: number; readonly subscribed: number }
+}
+
+export interface BrokerConnection extends AsyncDisposable {
+  readonly state: BrokerState
+  /**
+   * Publishes a message and resolves once the broker confirmed it. Waits while the broker is away or blocks us, repeats what
+   * was not confirmed: the message may arrive twice, it is never lost.
+   * @throws ZodError for a field that is not what the schema says; PermanentError `unroutable`, `message-too-large`;
+   * RetryableError `publish-refused`; the reason of the signal.
+   */
+  publish<T extends MessageType>(
+    type: T,
+    fields: Omit<MessageOf<T>, 'type' | 'version' | 'messageId' | 'at'>,
+    options: PublishOptions,
+  ): Promise<void>
+  /** Handles what arrives in the inboxes of a service, urgent first; resolves once the broker delivers from all of them. */
+  consume(options: ConsumerOptions): Promise<Consumer>
+  /** A channel of one's own beside the consumers', to browse queues with. The caller closes it. */
+  openChannel(signal: AbortSignal): Promise<Channel>
+  /** Publishes bytes as they are, confirmed and mandatory, with the same guarantees as `publish`. For replaying dead letters. */
+  publishRaw(publication: RawPublication, signal: AbortSignal): Promise<void>
+}
+
+export type RawPublication = {
+  readonly exchange: string
+  readonly routingKey: string
+  readonly content: Buffer
+  readonly messageId: string
+  readonly type: string
+  /** Header tables; what the broker wrote itself (`x-death` and its kin) must be stripped first. */
+  readonly headers: Readonly<Record<string, string | number>>
+}

@@ -1,0 +1,3 @@
+export { type ChosenBroker, chooseBroker } from './choose-broker.ts'
+export { ensureRabbitmqServer } from './ensure-rabbitmq-server.ts'
+export { type LocalRabbitmq, startLocalRabbitmq } from './start-local-rabbitmq.ts'

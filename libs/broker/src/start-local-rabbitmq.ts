@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { RetryableError } from '@gatehouse/messages'
+import type { BrokerLog } from './broker-options.ts'
+import { ensureRabbitmqServer } from './ensure-rabbitmq-server.ts'
+import { findFreePorts } from './find-free-ports.ts'
+import { type NodeProcess, spawnRabbitmqNode } from './spawn-rabbitmq-node.ts'
+import { waitForManagement } from './wait-for-management.ts'
+
+export type LocalRabbitmqOptions = {
+  /** Holds the node's settings, log and data; created if missing. Two nodes need two folders. */
+  readonly directory: string
+  readonly log: Pick<BrokerLog, 'info' | 'warn'>
+  readonly signal: AbortSignal
+  /** The PATH to look for rabbitmq-server in. */
+  readonly path?: string
+}
+
+export type LocalRabbitmq = AsyncDisposable & {
+  /** With user and password, without a virtual host. */
+  readonly amqpUrl: string
+  readonly managementUrl: string
+  readonly user: string
+  readonly password: string
+  readonly pid: number
+  /** Ends the node and everything started with it; `kill`: at once, for a node whose data nobody needs. */
+  stop(options?: { kill?: boolean }): Promise<void>
+  /** Stops and starts it again on the same port with the same data; `kill`: without letting it say goodbye. */
+  restart(options?: { kill?: boolean }): Promise<void>
+}
+
+type Ports = { amqp: number; management: number; distribution: number; epmd: number }
+type Node = { ports: Ports; directory: string; user: string; password: string; program: string }
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/sbin:/opt/homebrew/bin'
+const START_ATTEMPTS = 3
+const START_TIMEOUT_MS = 120_000
+
+/**
+ * Starts a RabbitMQ node of one's own on free loopback ports, with the management API, and resolves once it answers.
+ * @throws PermanentError `rabbitmq-unavailable`; RetryableError `rabbitmq-not-started` with the end of its log.
+ */
+export async function startLocalRabbitmq(options: LocalRabbitmqOptions): Promise<LocalRabbitmq> {
+  const { log, signal } = options
+  const program = await ensureRabbitmqServer({ log, signal, path: options.path ?? DEFAULT_PATH })
+  const password = randomBytes(18).toString('base64url')
+  for (let attempt = 1; ; attempt++) {
+    const [amqp, management, distribution, epmd] = (await findFreePorts(4)) as [number, number, number, number]
+    const ports = { amqp, management, distribution, epmd }
+    const node = { ports, directory: options.directory, user: 'gatehouse', password, program }
+    await writeSettings(node)
+    try {
+      return new RunningNode(node, await start(node, signal), options)
+    } catch (error) {
+      // Somebody may have taken a port between our look and the node's start.
+      if (signal.aborted || attempt >= START_ATTEMPTS || !/eaddrinuse|already in use|port is in use/i.test(String(error)))
+        throw error
+      log.warn({ attempt, err: error }, 'RabbitMQ did not start, trying other ports')
+    }
+  }
+}
+
+class RunningNode implements LocalRabbitmq {
+  readonly amqpUrl: string
+  readonly managementUrl: string
+  readonly user: string
+  readonly password: string
+  private readonly node: Node
+  private readonly options: LocalRabbitmqOptions
+  private process: NodeProcess
+
+  constructor(node: Node, process: NodeProcess, options: LocalRabbitmqOptions) {
+    this.node = node
+    this.process = process
+    this.options = options
+    this.user = node.user
+    this.password = node.password
+    this.amqpUrl = `amqp://${node.user}:${node.password}@127.0.0.1:${node.ports.amqp}`
+    this.managementUrl = managementUrlOf(node)
+  }
+
+  get pid(): number {
+    return this.process.pid
+  }
+
+  async stop(options: { kill?: boolean } = {}): Promise<void> {
+    await this.process.stop(options)
+  }
+
+  async restart(options: { kill?: boolean } = {}): Promise<void> {
+    await this.process.stop(options)
+    this.process = await start(this.node, this.options.signal)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+}
+
+function managementUrlOf(node: Node): string {
+  return `http://127.0.0.1:${node.ports.management}`
+}
+
+async function start(node: Node, signal: AbortSignal): Promise<NodeProcess> {
+  const { ports, directory, program } = node
+  const spawned = spawnRabbitmqNode({ program, directory, env: environmentOf(node, ports) })
+  try {
+    await waitUntilReady(node, spawned, AbortSignal.any([signal, AbortSignal.timeout(START_TIMEOUT_MS)]))
+    return spawned
+  } catch (error) {
+    await spawned.stop({ kill: true })
+    signal.throwIfAborted()
+    throw error
+  }
+}
+
+async function waitUntilReady(node: Node, spawned: NodeProcess, signal: AbortSignal): Promise<void> {
+  const access = { managementUrl: managementUrlOf(node), user: node.user, password: node.password }
+  if (await waitForManagement(access, signal, () => spawned.hasExited)) return
+  throw notStarted(await readLogEnd(node.directory, spawned))
+}
+
+function notStarted(logEnd: string): RetryableError {
+  return new RetryableError('rabbitmq-not-started', `RabbitMQ did not start:\n${logEnd}`)
+}
+
+async function readLogEnd(directory: string, spawned: NodeProcess): Promise<string> {
+  const text = await readFile(join(directory, 'rabbit.log'), 'utf8').catch(() => '')
+  return `${spawned.output}\n${text}`.slice(-3_000)
+}
+
+async function writeSettings({ ports, directory, user, password }: Node): Promise<void> {
+  await mkdir(join(directory, 'data'), { recursive: true, mode: 0o700 })
+  const settings = [
+    `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
+    'management.tcp.ip = 127.0.0.1',
+    `management.tcp.port = ${ports.management}`,
+    `default_user = ${user}`,
+    `default_pass = ${password}`,
+    'loopback_users = none',
+    'log.console = false',
+    'log.file.level = warning',
+    // The default of 512 MiB is held in memory until it is full.
+    'raft.wal_max_size_bytes = 64000000',
+  ]
+  await writeFile(join(directory, 'rabbitmq.conf'), `${settings.join('\n')}\n`, { mode: 0o600 })
+  await writeFile(join(directory, 'enabled_plugins'), '[rabbitmq_management].\n')
+  await writeFile(join(directory, 'rabbitmq-env.conf'), '')
+}
+
+function environmentOf({ directory }: Node, ports: Ports): Record<string, string> {
+  return {
+    HOME: directory,
+    LANG: 'C.UTF-8',
+    // Unique by the port: the name need not resolve, it is only ever looked up in the epmd of this node.
+    RABBITMQ_NODENAME: `gatehouse-${ports.amqp}@localhost`,
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_PORT: String(ports.amqp),
+    RABBITMQ_DIST_PORT: String(ports.distribution),
+    ERL_EPMD_PORT: String(ports.epmd),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    RABBITMQ_CONF_ENV_FILE: join(directory, 'rabbitmq-env.conf'),
+    RABBITMQ_CONFIG_FILE: join(directory, 'rabbitmq.conf'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: join(directory, 'advanced.config'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, 'enabled_plugins'),
+    RABBITMQ_MNESIA_BASE: join(directory, 'data'),
+    RABBITMQ_MNESIA_DIR: join(directory, 'data', 'node'),
+    RABBITMQ_LOG_BASE: directory,
+    RABBITMQ_LOGS: join(directory, 'rabbit.log'),
+    RABBITMQ_PID_FILE: join(directory, 'rabbit.pid'),
+    // The machine is shared with what is under test: no binding of schedulers to cores, no busy waiting.
+    RABBITMQ_SCHEDULER_BIND_TYPE: 'u',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+      '+S 2:2 +A 16 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}',
+  }
+}

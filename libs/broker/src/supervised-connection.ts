@@ -1,0 +1,172 @@
+import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { abortReason, RetryableError } from '@gatehouse/messages'
+import { type ChannelModel, connect } from 'amqplib'
+import { fullJitterMs } from './backoff.ts'
+import type { BrokerLog, BrokerOptions } from './broker-options.ts'
+import { settlesWithin, waitFor } from './wait-for.ts'
+
+export type ConnectionState = 'connecting' | 'ready' | 'blocked' | 'closed'
+
+const CONNECT_TIMEOUT_MS = 10_000
+const CLOSE_TIMEOUT_MS = 2_000
+const RECONNECT = { baseMs: 100, capMs: 10_000 }
+/** Below the 5 s that RabbitMQ discourages a short event-loop stall would cost the connection. */
+const HEARTBEAT_SECONDS = 20
+/** A connection that lasted this long was a good one: the next loss starts the backoff anew. */
+const STABLE_MS = 10_000
+
+/**
+ * One TCP connection that is opened again whenever it is lost, until closed. amqplib's own recovery is not used: a connection
+ * that closes during its `setup` is never noticed, a socket error there ends the process (amqplib 2.3.1, lib/recovery.js).
+ */
+export class SupervisedConnection {
+  readonly name: string
+  readonly log: BrokerLog
+  private readonly options: BrokerOptions
+  private readonly onState: () => void
+  private readonly stopping = new AbortController()
+  private readonly loop: Promise<void>
+  private current: ChannelModel | undefined
+  private opened = Promise.withResolvers<ChannelModel>()
+  private failures = 0
+  private lastError: unknown
+  private currentState: ConnectionState = 'connecting'
+
+  constructor(name: string, options: BrokerOptions, onState: () => void) {
+    this.name = name
+    this.log = options.log
+    this.options = options
+    this.onState = onState
+    this.opened.promise.catch(() => {})
+    this.loop = this.run()
+  }
+
+  get state(): ConnectionState {
+    return this.currentState
+  }
+
+  /** For good: it will not be opened again. */
+  get isClosed(): boolean {
+    return this.stopping.signal.aborted
+  }
+
+  /** The open connection; waits for it. Rejects when this is closed for good or the signal is aborted. */
+  async open(signal: AbortSignal): Promise<ChannelModel> {
+    try {
+      return await waitFor(this.opened.promise, signal)
+    } catch (cause) {
+      if (!signal.aborted || this.lastError === undefined) throw cause
+      throw new RetryableError('broker-unreachable', `Cannot reach RabbitMQ at ${withoutPassword(this.options.url)}`, {
+        cause: this.lastError,
+      })
+    }
+  }
+
+  /** Says goodbye if the broker listens, else cuts the connection: a blocked connection answers nothing. */
+  async close(): Promise<void> {
+    this.stopping.abort(new RetryableError('broker-closed', 'The connection to RabbitMQ is closed'))
+    const model = this.current
+    if (model !== undefined) {
+      const isPolite = this.currentState === 'ready' && (await settlesWithin(model.close(), CLOSE_TIMEOUT_MS))
+      if (!isPolite) socketOf(model).destroy()
+    }
+    await this.loop
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping
+    while (!signal.aborted) {
+      const startedAt = performance.now()
+      try {
+        const model = await this.connect()
+        if (signal.aborted) socketOf(model).destroy()
+        else await this.hold(model)
+      } catch (error) {
+        this.lastError = error
+        this.log.warn({ connection: this.name, err: error }, 'Cannot connect to RabbitMQ')
+      }
+      if (performance.now() - startedAt > STABLE_MS) this.failures = 0
+      this.failures += 1
+      const pauseMs = fullJitterMs(this.failures, { ...RECONNECT, random: this.options.random ?? Math.random })
+      if (!signal.aborted) await delay(pauseMs, undefined, { signal }).catch(() => {})
+    }
+    this.setState('closed')
+    this.opened.reject(abortReason(signal))
+  }
+
+  private async connect(): Promise<ChannelModel> {
+    const { connectionName, ca, heartbeatSeconds = HEARTBEAT_SECONDS } = this.options
+    const url = new URL(this.options.url)
+    const hostname = url.hostname.replace(/^\[|\]$/g, '')
+    return await connect(
+      {
+        protocol: url.protocol.replace(':', ''),
+        hostname,
+        ...(url.port === '' ? {} : { port: Number(url.port) }),
+        username: this.options.user ?? decodeURIComponent(url.username || 'guest'),
+        password: this.options.password ?? decodeURIComponent(url.password || 'guest'),
+        // A path of only '/' names no virtual host, which is not the one called '/'.
+        vhost: url.pathname.length > 1 ? url.pathname.slice(1) : '/',
+        heartbeat: heartbeatSeconds,
+      },
+      {
+        noDelay: true,
+        timeout: CONNECT_TIMEOUT_MS,
+        clientProperties: { connection_name: `${connectionName} ${this.name}` },
+        ...(ca === undefined ? {} : { ca }),
+      },
+    )
+  }
+
+  /** Keeps the connection until it is lost. Its listeners are attached before anything is awaited. */
+  private async hold(model: ChannelModel): Promise<void> {
+    const closed = new Promise<unknown>((resolve) => {
+      let error: unknown
+      model.on('error', (cause) => {
+        error = cause
+      })
+      model.on('close', (cause) => resolve(error ?? cause))
+    })
+    model.on('handler-error', (error) => this.log.error({ connection: this.name, err: error }, 'Broker event handler failed'))
+    model.on('blocked', (reason) => {
+      this.log.warn({ connection: this.name, reason }, 'RabbitMQ blocks publishing')
+      this.setState('blocked')
+    })
+    model.on('unblocked', () => {
+      this.log.info({ connection: this.name }, 'RabbitMQ takes messages again')
+      this.setState('ready')
+    })
+    this.current = model
+    this.opened.resolve(model)
+    this.setState('ready')
+    this.log.info({ connection: this.name, broker: withoutPassword(this.options.url) }, 'Connected to RabbitMQ')
+
+    this.lastError = await closed
+
+    this.current = undefined
+    if (this.stopping.signal.aborted) return
+    this.opened = Promise.withResolvers()
+    this.opened.promise.catch(() => {})
+    this.log.warn({ connection: this.name, err: this.lastError }, 'Lost the connection to RabbitMQ')
+    this.setState('connecting')
+  }
+
+  private setState(state: ConnectionState): void {
+    if (this.currentState === state) return
+    this.currentState = state
+    this.onState()
+  }
+}
+
+/** The address without its password, for logs and errors. */
+function withoutPassword(url: string): string {
+  const parsed = new URL(url)
+  parsed.password = ''
+  return parsed.href
+}
+
+/** amqplib has no way to drop a connection that does not answer; its socket has. */
+function socketOf(model: ChannelModel): Duplex {
+  return (model.connection as unknown as { stream: Duplex }).stream
+}

@@ -1,0 +1,62 @@
+import { LANES, MESSAGES, type MessageType } from '@gatehouse/messages'
+import { LADDER_LEVELS, ladderKeyExpression, ladderLevelName } from './delay-ladder.ts'
+import { SENDERS, SERVICE_NAMES, type ServiceName } from './service-names.ts'
+import { COMMANDS, DEAD, EVENTS, exchangeOf } from './topology-names.ts'
+
+export type Permission = { user: string; vhost: string; configure: string; write: string; read: string }
+export type TopicPermission = { user: string; vhost: string; exchange: string; write: string; read: string }
+
+/** Matches nothing. */
+const NONE = '^$'
+const TYPES = Object.keys(MESSAGES) as MessageType[]
+
+/**
+ * The rights of one user per worker: declare nothing, read its own queues, send what it is listed to send, and put into the
+ * ladder and among the dead only what comes back to itself. Control replays, so it reads the dead and may send to anyone.
+ */
+export function createPermissions(options: { vhost: string; userPrefix: string }): {
+  permissions: Permission[]
+  topic_permissions: TopicPermission[]
+} {
+  const userOf = (service: ServiceName): string => `${options.userPrefix}${service}`
+  return {
+    permissions: SERVICE_NAMES.map((service) => ({
+      user: userOf(service),
+      vhost: options.vhost,
+      configure: NONE,
+      write: '^gh\\.(commands|events|dead|retry\\.l\\d\\d)$',
+      read: readExpression(service),
+    })),
+    topic_permissions: SERVICE_NAMES.flatMap((service) =>
+      topicRights(service).map(([exchange, write]) => ({
+        user: userOf(service),
+        vhost: options.vhost,
+        exchange,
+        write,
+        read: NONE,
+      })),
+    ),
+  }
+}
+
+function readExpression(service: ServiceName): string {
+  const own = `gh\\.${service}(\\.urgent)?(\\.due)?`
+  if (service !== 'control') return `^${own}$`
+  return `^(${own}|gh\\.(${SERVICE_NAMES.join('|')})\\.dead|gh\\.unrouted)$`
+}
+
+function topicRights(service: ServiceName): [exchange: string, write: string][] {
+  const ladder = ladderKeyExpression(service === 'control' ? SERVICE_NAMES : [service])
+  return [
+    [COMMANDS, sendExpression(service, COMMANDS)],
+    [EVENTS, sendExpression(service, EVENTS)],
+    [DEAD, `^${service}$`],
+    ...Array.from({ length: LADDER_LEVELS }, (_, level): [string, string] => [ladderLevelName(level), ladder]),
+  ]
+}
+
+function sendExpression(service: ServiceName, exchange: string): string {
+  const types = TYPES.filter((type) => exchangeOf(type) === exchange && SENDERS[type].includes(service))
+  if (types.length === 0) return NONE
+  return `^(${LANES.join('|')})\\.(${types.map((type) => type.replace('.', '\\.')).join('|')})\\.v\\d+$`
+}

@@ -1,0 +1,74 @@
+import { PermanentError } from '@gatehouse/messages'
+import type { InvocationResult, PsObject, PsValue } from '@gatehouse/powershell'
+import { errorOfRecord } from './classify.ts'
+import type { CmdletKey, Preflight } from './cmdlets.ts'
+import type { Read, SetOptions } from './exchange.ts'
+import type { FailoverPool } from './failover-pool.ts'
+import { readRows } from './read-rows.ts'
+
+type Parameters = Record<string, PsValue>
+
+export type CmdletRunner = {
+  /** A bulk read: malformed rows are set aside, an error that ended the cmdlet is thrown. */
+  readAll<Row>(
+    o: { key: CmdletKey; parameters?: Parameters; parse: (row: PsObject) => Row },
+    signal: AbortSignal,
+  ): Promise<{ about: Read; rows: Row[] }>
+  /** One object by its GUID, refused unless exactly that one comes back. */
+  readOne<Row extends { guid: string }>(
+    o: { key: CmdletKey; guid: string; parameters?: Parameters; parse: (row: PsObject) => Row },
+    options: SetOptions,
+  ): Promise<Row>
+  /** Any error Exchange reports is thrown. */
+  write(key: CmdletKey, parameters: Parameters, options: SetOptions): Promise<InvocationResult>
+}
+
+/** Bulk reads of tens of thousands of objects take minutes on a busy server; they get this many times a cmdlet's limit. */
+const BULK_TIMEOUT_FACTOR = 10
+
+/** Sends the cmdlets of the table under the names this server knows, and turns what comes back into rows or errors. */
+export function createCmdletRunner(o: {
+  pool: FailoverPool<Preflight>
+  cmdletTimeoutMs: number
+  now: () => number
+}): CmdletRunner {
+  const { pool, cmdletTimeoutMs, now } = o
+  const send = (key: CmdletKey, parameters: Parameters, options: SetOptions & { timeoutMs: number }) =>
+    pool.invoke((info) => ({ name: nameOf(info, key), parameters }), options)
+
+  const runner: CmdletRunner = {
+    async readAll({ key, parameters, parse }, signal) {
+      const began = new Date(now())
+      const result = await send(key, parameters ?? {}, { signal, timeoutMs: cmdletTimeoutMs * BULK_TIMEOUT_FACTOR })
+      const last = result.errors.at(-1)
+      if (result.failed && last !== undefined) throw errorOfRecord(last, key)
+      const { rows, rejected } = readRows(result.output, parse)
+      const complete = !result.failed && result.errors.length === 0 && rejected.every(({ guid }) => guid !== undefined)
+      return { rows, about: { began, durationMs: result.durationMs, rejected, complete } }
+    },
+    async readOne({ key, guid, parameters, parse }, options) {
+      const result = await runner.write(key, { Identity: guid, ...parameters }, options)
+      const { rows, rejected } = readRows(result.output, parse)
+      const [row, ...others] = rows
+      if (row?.guid === guid && others.length === 0 && rejected.length === 0) return row
+      throw new PermanentError('exchange-identity-mismatch', `${key}: Exchange did not answer with the one object asked for`, {
+        detail: { scope: 'mailbox', mayHaveRun: false, objects: result.output.length, rejected: rejected[0]?.reason ?? '' },
+      })
+    },
+    async write(key, parameters, options) {
+      const result = await send(key, parameters, { ...options, timeoutMs: cmdletTimeoutMs })
+      const last = result.errors.at(-1)
+      if (last !== undefined) throw errorOfRecord(last, key)
+      return result
+    },
+  }
+  return runner
+}
+
+function nameOf(preflight: Preflight, key: CmdletKey): string {
+  const name = preflight.names[key]
+  if (!preflight.missing.includes(name)) return name
+  throw new PermanentError('cmdlet-not-permitted', `The account may not run ${name}`, {
+    detail: { scope: 'organization', mayHaveRun: false, cmdlets: name },
+  })
+}

@@ -1,0 +1,186 @@
+import { UrgentQueue } from './urgent-queue.ts'
+
+export type SchedulerOptions = {
+  readonly shellsMax: number
+  /** After a quota fault took a shell away: how long until one more is tried. Doubles each time the quota answers again. */
+  readonly growBackMs: number
+}
+
+export type Step =
+  | { readonly kind: 'run'; readonly jobId: number; readonly shellId: number }
+  | { readonly kind: 'open' }
+  /** Nothing to do before that moment. */
+  | { readonly kind: 'wait'; readonly until: number }
+
+const GROW_BACK_DOUBLINGS_MAX = 5
+const OPEN_RETRY_MS_MIN = 250
+const OPEN_RETRY_MS_MAX = 30_000
+const PACE_MS_MAX = 1_000
+/** How long after a micro-delay warning the pool stays slow; each such time without another warning halves the pace. */
+const PACE_HALF_LIFE_MS = 10_000
+
+/**
+ * Decides what a pool of shells does next: which command runs where, when another shell is opened, and how the pool gives
+ * way when Exchange says that it is too much. Pure: time comes in as `now`, and nothing is done but told by `next`.
+ */
+export class PoolScheduler {
+  private readonly options: SchedulerOptions
+  private readonly queue = new UrgentQueue()
+  /** Last in, first out: shells that are not needed get old and are closed. */
+  private readonly idle: number[] = []
+  private busyCount = 0
+  private openingCount = 0
+  private allowed: number
+  private growAt = Number.POSITIVE_INFINITY
+  private growBackDoublings = 0
+  private pausedUntil = Number.NEGATIVE_INFINITY
+  private openNotBefore = Number.NEGATIVE_INFINITY
+  private openFailures = 0
+  private paceMs = 0
+  private paceChangedAt = 0
+  private nextStartAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: SchedulerOptions) {
+    this.options = options
+    this.allowed = options.shellsMax
+  }
+
+  get shells(): { idle: number; busy: number; opening: number; allowed: number } {
+    return { idle: this.idle.length, busy: this.busyCount, opening: this.openingCount, allowed: this.allowed }
+  }
+
+  get queued(): number {
+    return this.queue.size
+  }
+
+  /** Until when no command is started; in the past when there is no such pause. */
+  get pauseEnds(): number {
+    return this.pausedUntil
+  }
+
+  add(jobId: number, priority: 'urgent' | 'bulk'): void {
+    this.queue.add(jobId, priority)
+  }
+
+  /** Puts a job back that could not be started, before all others of its priority. */
+  putBack(jobId: number, priority: 'urgent' | 'bulk'): void {
+    this.queue.addFirst(jobId, priority)
+  }
+
+  /** False when the job is not waiting. */
+  cancel(jobId: number): boolean {
+    return this.queue.remove(jobId)
+  }
+
+  /** The next thing to do, already counted as begun; undefined when only an event from outside changes anything. */
+  next(now: number): Step | undefined {
+    this.growBack(now)
+    if (this.queue.size === 0) return undefined
+    if (now < this.pausedUntil) return { kind: 'wait', until: this.pausedUntil }
+    if (this.idle.length > 0) {
+      if (now < this.nextStartAt) return { kind: 'wait', until: this.nextStartAt }
+      return this.startJob(now)
+    }
+    const total = this.busyCount + this.openingCount
+    // A shell takes a second or more to open: not more of them than there is work waiting for.
+    if (total < this.allowed && this.openingCount < this.queue.size) {
+      if (now < this.openNotBefore) return { kind: 'wait', until: this.openNotBefore }
+      this.openingCount++
+      return { kind: 'open' }
+    }
+    return this.growAt < Number.POSITIVE_INFINITY ? { kind: 'wait', until: this.growAt } : undefined
+  }
+
+  /** A shell that was opened without being asked for by `next`. */
+  openedFirst(shellId: number): void {
+    this.idle.push(shellId)
+  }
+
+  opened(shellId: number): void {
+    this.openingCount--
+    this.openFailures = 0
+    this.idle.push(shellId)
+  }
+
+  /** An opening shell failed for a reason of its own: the next attempt waits a little, longer each time. */
+  openFailed(now: number): void {
+    this.openingCount--
+    const delayMs = Math.min(OPEN_RETRY_MS_MAX, OPEN_RETRY_MS_MIN * 2 ** Math.min(this.openFailures, 10))
+    this.openFailures++
+    this.openNotBefore = now + delayMs
+  }
+
+  /**
+   * An opening shell was refused since there are too many: no more than now are opened until `growBackMs` have passed, or
+   * `retryMs` when whoever refused is worth asking again after that time.
+   */
+  openRefused(now: number, retryMs?: number): void {
+    this.openingCount--
+    const open = this.busyCount + this.idle.length
+    this.allowed = Math.max(1, Math.min(this.allowed, open + this.openingCount))
+    this.growAt = now + (retryMs ?? this.options.growBackMs * 2 ** this.growBackDoublings)
+    if (retryMs === undefined) this.growBackDoublings = Math.min(GROW_BACK_DOUBLINGS_MAX, this.growBackDoublings + 1)
+    // With not a single shell open there is still one to be opened, but not at once.
+    if (open === 0) this.openNotBefore = this.growAt
+  }
+
+  /** The command in this shell is over; the shell can take the next. */
+  freed(shellId: number): void {
+    this.busyCount--
+    this.idle.push(shellId)
+  }
+
+  /** A busy shell is gone. */
+  busyGone(): void {
+    this.busyCount--
+  }
+
+  /** Takes an idle shell out, to be closed. False when it is not idle. */
+  takeIdle(shellId: number): boolean {
+    const index = this.idle.indexOf(shellId)
+    if (index < 0) return false
+    this.idle.splice(index, 1)
+    return true
+  }
+
+  /** Nothing is started for exactly this long: Exchange counts what comes earlier against the next pause. */
+  pause(now: number, ms: number): void {
+    this.pausedUntil = Math.max(this.pausedUntil, now + ms)
+  }
+
+  /** Exchange delayed a command by so much on its own: starts are spaced so that it need not. */
+  slowDown(now: number, delayedMs: number): void {
+    const shells = Math.max(1, this.busyCount + this.idle.length)
+    this.paceMs = Math.min(PACE_MS_MAX, Math.max(this.currentPaceMs(now) * 1.5, delayedMs / shells))
+    this.paceChangedAt = now
+  }
+
+  private startJob(now: number): Step | undefined {
+    const jobId = this.queue.take()
+    const shellId = this.idle.pop()
+    if (jobId === undefined || shellId === undefined) return undefined
+    this.busyCount++
+    this.nextStartAt = now + this.currentPaceMs(now)
+    return { kind: 'run', jobId, shellId }
+  }
+
+  private currentPaceMs(now: number): number {
+    if (this.paceMs === 0) return 0
+    const pace = this.paceMs / 2 ** Math.floor((now - this.paceChangedAt) / PACE_HALF_LIFE_MS)
+    if (pace >= 1) return pace
+    this.paceMs = 0
+    return 0
+  }
+
+  private growBack(now: number): void {
+    if (now < this.growAt) return
+    this.allowed++
+    if (this.allowed >= this.options.shellsMax) {
+      this.allowed = this.options.shellsMax
+      this.growAt = Number.POSITIVE_INFINITY
+      this.growBackDoublings = 0
+      return
+    }
+    this.growAt = now + this.options.growBackMs
+  }
+}

@@ -1,0 +1,31 @@
+import type { ShellAddress } from '../leases.ts'
+
+/** One answer to a Receive, not yet parsed: the next Receive can be on its way before this one is read. */
+export type ReceivedAnswer = {
+  /** A large answer without the mark of a finished command: more will follow. */
+  readonly looksUnfinished: boolean
+  /** Parses it. Throws PermanentError('wsman-malformed' | 'xml-…') or what a fault means. */
+  read(): { readonly chunks: readonly Uint8Array[]; readonly isDone: boolean }
+}
+
+/**
+ * One shell on a server, whatever carries it. Methods throw PermanentError or RetryableError whose `detail` holds
+ * `shellLost` (the shell is of no more use) and `mayHaveRun`. `reset` and `destroy` make everything in flight fail at once.
+ */
+export interface RemoteShell {
+  readonly address: ShellAddress
+  /** How large a fragment may be that is sent in one request. */
+  readonly fragmentBytesMax: number
+  create(creation: Buffer): Promise<void>
+  /** The server speaks protocol 2.2 or newer: it takes larger requests. */
+  growEnvelope(): void
+  startCommand(pipelineId: string, first: Buffer): Promise<void>
+  send(pipelineId: string, fragment: Buffer): Promise<void>
+  /** Waits for output of a pipeline, or with undefined of the shell, at most one operation timeout. */
+  receive(pipelineId: string | undefined): Promise<ReceivedAnswer>
+  signal(pipelineId: string, kind: 'terminate' | 'stop'): Promise<void>
+  /** Resolves when the server has deleted the shell or does not know it. */
+  delete(): Promise<void>
+  reset(): Promise<void>
+  destroy(): Promise<void>
+}

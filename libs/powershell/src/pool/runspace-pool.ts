@@ -1,0 +1,293 @@
+import { abortReason, PermanentError, RetryableError } from '@gatehouse/messages'
+import type { InvocationResult, InvokeOptions, RunspacePool, RunspacePoolStats } from '../engine.ts'
+import { checkCommand } from '../protocol/check-command.ts'
+import type { Command } from '../protocol/command.ts'
+import { PoolJob } from './pool-job.ts'
+import { PoolScheduler } from './pool-scheduler.ts'
+import { PooledShell, type PooledShellOptions } from './pooled-shell.ts'
+
+export type PoolOptions = Omit<PooledShellOptions, 'onThrottled'> & {
+  readonly runspaces: number
+  /** Idle shells are closed after this time: below the server's idle timeout, or the server would do it. */
+  readonly idleMs: number
+  readonly ageMs: number
+  readonly queueMs: number
+  readonly growBackMs: number
+}
+
+const MICRO_DELAY = /Micro delay applied\. Actual delayed: (\d{1,7})/i
+const SWEEP_MS_MAX = 5_000
+
+/** A pool of shells with one runspace each. What it does next is decided by PoolScheduler; this class does it. */
+export class WsmanRunspacePool implements RunspacePool {
+  private readonly options: PoolOptions
+  private readonly shellOptions: PooledShellOptions
+  private readonly scheduler: PoolScheduler
+  private readonly shells = new Map<number, PooledShell>()
+  private readonly jobs = new Map<number, PoolJob>()
+  /** Everything that must end before the pool is closed: opening, running, closing. */
+  private readonly activities = new Set<Promise<void>>()
+  private readonly closing = new AbortController()
+  private readonly counts = { mostShells: 0, shellsOpened: 0, shellsLost: 0, invoked: 0, pausedMs: 0 }
+  private currentState: RunspacePool['state'] = 'opening'
+  private brokenBecause: PermanentError | undefined
+  private lastId = 0
+  private cancelWake: (() => void) | undefined
+  private wakeAt = Number.POSITIVE_INFINITY
+  private cancelSweep: (() => void) | undefined
+
+  constructor(options: PoolOptions) {
+    this.options = options
+    this.shellOptions = { ...options, onThrottled: (waitMs) => this.pause(waitMs) }
+    this.scheduler = new PoolScheduler({ shellsMax: options.runspaces, growBackMs: options.growBackMs })
+  }
+
+  get state(): RunspacePool['state'] {
+    return this.currentState
+  }
+
+  /** Opens the first runspace, so that a wrong password or a dead server shows at once. */
+  async open(signal: AbortSignal): Promise<void> {
+    const first = await PooledShell.open(++this.lastId, this.shellOptions, signal)
+    this.currentState = 'opened'
+    this.scheduler.openedFirst(first.id)
+    this.keep(first)
+    this.sweepLater()
+  }
+
+  async invoke(command: Command, options: InvokeOptions): Promise<InvocationResult> {
+    checkCommand(command)
+    if (options.signal.aborted) throw abortReason(options.signal)
+    if (this.brokenBecause !== undefined) throw this.brokenBecause
+    if (this.currentState !== 'opened') throw closedError()
+    const job = new PoolJob({ id: ++this.lastId, command, options, leaveQueue: this.leaveQueue })
+    job.limitQueueTime(this.options.clock, this.options.queueMs)
+    this.jobs.set(job.id, job)
+    this.scheduler.add(job.id, job.priority)
+    this.pump()
+    return await job.promise
+  }
+
+  stats(): RunspacePoolStats {
+    const { busy, allowed } = this.scheduler.shells
+    return { ...this.counts, shells: this.shells.size, busy, queued: this.scheduler.queued, shellsAllowed: allowed }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.currentState === 'closed') return
+    this.currentState = 'closed'
+    this.cancelWake?.()
+    this.cancelSweep?.()
+    this.closing.abort(closedError())
+    for (const job of [...this.jobs.values()]) {
+      if (job.isRunning) job.stop.abort()
+      else this.fail(job, closedError())
+    }
+    for (const shell of [...this.shells.values()]) if (this.scheduler.takeIdle(shell.id)) this.discard(shell, 'close')
+    while (this.activities.size > 0) await Promise.all(this.activities)
+  }
+
+  private readonly leaveQueue = (job: PoolJob): void => {
+    this.scheduler.cancel(job.id)
+    this.jobs.delete(job.id)
+  }
+
+  /** Does everything that can be done now, then sleeps until the scheduler's next moment. */
+  private pump(): void {
+    if (this.currentState !== 'opened') return
+    for (;;) {
+      const step = this.scheduler.next(this.options.clock.now())
+      if (step === undefined) return
+      if (step.kind === 'wait') {
+        this.wake(step.until)
+        return
+      }
+      if (step.kind === 'open') this.track(this.openShell())
+      else this.start(step.jobId, step.shellId)
+    }
+  }
+
+  private wake(at: number): void {
+    if (at >= this.wakeAt) return
+    this.cancelWake?.()
+    this.wakeAt = at
+    this.cancelWake = this.options.clock.setTimeout(
+      () => {
+        this.wakeAt = Number.POSITIVE_INFINITY
+        this.pump()
+      },
+      // Rounded up: a timer must not fire before the moment and find that it is still too early.
+      Math.max(1, Math.ceil(at - this.options.clock.now())),
+    )
+  }
+
+  private start(jobId: number, shellId: number): void {
+    const job = this.jobs.get(jobId)
+    const shell = this.shells.get(shellId)
+    if (job === undefined || shell === undefined) throw new Error('The scheduler named a job or shell that is not there')
+    job.isRunning = true
+    this.track(this.run(job, shell))
+  }
+
+  private async run(job: PoolJob, shell: PooledShell): Promise<void> {
+    const { timeoutMs, onOutput } = job.options
+    let outcome: { result: InvocationResult } | { error: unknown }
+    try {
+      outcome = { result: await shell.runspace.run(job.command, { stop: job.stop.signal, timeoutMs, onOutput }) }
+    } catch (error) {
+      outcome = { error }
+    }
+    job.isRunning = false
+    if ('result' in outcome) this.heedWarnings(outcome.result.warnings)
+    else if (this.startsLater(job, outcome.error)) {
+      this.release(shell)
+      return
+    }
+    this.release(shell)
+    this.jobs.delete(job.id)
+    if ('error' in outcome) job.reject(outcome.error)
+    else {
+      this.counts.invoked++
+      job.resolve(outcome.result)
+    }
+  }
+
+  /** A command that was refused for load never ran: it waits in front of the queue while the pool pauses as long as asked. */
+  private startsLater(job: PoolJob, error: unknown): boolean {
+    const refused =
+      error instanceof RetryableError && error.detail['mayHaveRun'] === false && error.detail['shellLost'] === false
+    if (!refused || error.retryAfterMs === undefined || this.currentState !== 'opened' || job.stop.signal.aborted) return false
+    this.pause(error.retryAfterMs)
+    this.scheduler.putBack(job.id, job.priority)
+    return true
+  }
+
+  /** The shell's command is over. Starts whatever is next before the caller hears of the result. */
+  private release(shell: PooledShell): void {
+    const isOld = this.options.clock.now() - shell.openedAt > this.options.ageMs
+    if (shell.mustClose || isOld || this.currentState !== 'opened') {
+      this.scheduler.busyGone()
+      const isLost = shell.runspace.lostBecause !== undefined
+      if (isLost) this.counts.shellsLost++
+      this.discard(shell, isLost ? 'giveUp' : 'close')
+    } else {
+      shell.idleSince = this.options.clock.now()
+      this.scheduler.freed(shell.id)
+    }
+    this.pump()
+  }
+
+  private async openShell(): Promise<void> {
+    let shell: PooledShell
+    try {
+      shell = await PooledShell.open(++this.lastId, this.shellOptions, this.closing.signal)
+    } catch (error) {
+      this.openingFailed(error)
+      this.pump()
+      return
+    }
+    if (this.currentState !== 'opened') {
+      this.scheduler.openFailed(this.options.clock.now())
+      await shell.close()
+      return
+    }
+    this.scheduler.opened(shell.id)
+    this.keep(shell)
+    this.pump()
+  }
+
+  private openingFailed(error: unknown): void {
+    const now = this.options.clock.now()
+    if (this.currentState === 'closed') {
+      this.scheduler.openFailed(now)
+      return
+    }
+    const code = error instanceof RetryableError || error instanceof PermanentError ? error.code : 'unknown'
+    this.options.log.warn({ err: error, code, shells: this.shells.size }, 'Runspace could not be opened')
+    const retryAfterMs = error instanceof RetryableError ? error.retryAfterMs : undefined
+    if (code === 'runspace-lease-unavailable' || code === 'wsman-shell-quota') {
+      this.scheduler.openRefused(now, retryAfterMs)
+      return
+    }
+    this.scheduler.openFailed(now)
+    if (code === 'wsman-load-quota' && retryAfterMs !== undefined) {
+      this.pause(retryAfterMs)
+      return
+    }
+    // Every attempt with a wrong password brings the account closer to its lockout.
+    if (code === 'wsman-unauthorized' && error instanceof PermanentError) {
+      this.brokenBecause = error
+      this.currentState = 'broken'
+    }
+    if (this.currentState === 'broken' || (this.shells.size === 0 && this.scheduler.shells.opening === 0)) {
+      for (const job of [...this.jobs.values()]) if (!job.isRunning) this.fail(job, asNotRun(error))
+    }
+  }
+
+  private fail(job: PoolJob, error: unknown): void {
+    this.leaveQueue(job)
+    job.reject(error)
+  }
+
+  private keep(shell: PooledShell): void {
+    shell.idleSince = this.options.clock.now()
+    this.shells.set(shell.id, shell)
+    this.counts.shellsOpened++
+    this.counts.mostShells = Math.max(this.counts.mostShells, this.shells.size)
+  }
+
+  private discard(shell: PooledShell, how: 'close' | 'giveUp'): void {
+    this.shells.delete(shell.id)
+    this.track(shell[how]())
+  }
+
+  private pause(ms: number): void {
+    const now = this.options.clock.now()
+    this.counts.pausedMs += Math.max(0, now + ms - Math.max(now, this.scheduler.pauseEnds))
+    this.scheduler.pause(now, ms)
+    this.options.log.warn({ waitMs: ms }, 'Exchange asks for a pause')
+  }
+
+  private heedWarnings(warnings: readonly string[]): void {
+    for (const warning of warnings) {
+      const delayedMs = MICRO_DELAY.exec(warning)?.[1]
+      if (delayedMs !== undefined) this.scheduler.slowDown(this.options.clock.now(), Number(delayedMs))
+    }
+  }
+
+  private sweepLater(): void {
+    this.cancelSweep = this.options.clock.setTimeout(
+      () => {
+        this.sweep()
+        this.sweepLater()
+      },
+      Math.min(SWEEP_MS_MAX, this.options.idleMs / 4),
+    )
+  }
+
+  private sweep(): void {
+    const now = this.options.clock.now()
+    for (const shell of [...this.shells.values()]) {
+      const isDue = now - shell.idleSince >= this.options.idleMs || now - shell.openedAt > this.options.ageMs || shell.mustClose
+      if (isDue && this.scheduler.takeIdle(shell.id))
+        this.discard(shell, shell.runspace.lostBecause === undefined ? 'close' : 'giveUp')
+    }
+  }
+
+  private track(activity: Promise<void>): void {
+    const tracked = activity
+      .catch((error: unknown) => this.options.log.error({ err: error }, 'Runspace pool failed'))
+      .finally(() => this.activities.delete(tracked))
+    this.activities.add(tracked)
+  }
+}
+
+function asNotRun(error: unknown): unknown {
+  if (!(error instanceof RetryableError)) return error
+  const { code, message, retryAfterMs, detail } = error
+  return new RetryableError(code, message, { cause: error, retryAfterMs, detail: { ...detail, mayHaveRun: false } })
+}
+
+function closedError(): RetryableError {
+  return new RetryableError('runspace-pool-closed', 'The runspace pool is closed', { detail: { mayHaveRun: false } })
+}

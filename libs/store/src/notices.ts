@@ -1,0 +1,121 @@
+import { type Kysely, sql } from 'kysely'
+import type { Database, NewRow, ProblemJson, Row } from './schema.ts'
+import { lockInTransaction } from './try-lock.ts'
+
+/** Stores a notice unless one with its key is there already; answers the one that is stored. */
+export async function insertNotice(db: Kysely<Database>, notice: NewRow<'notices'>): Promise<Row<'notices'>> {
+  await db
+    .insertInto('notices')
+    .values(notice)
+    .onConflict((conflict) => conflict.column('key').doNothing())
+    .execute()
+  return await db.selectFrom('notices').selectAll().where('key', '=', notice.key).executeTakeFirstOrThrow()
+}
+
+/** A notice, and for how many milliseconds its last attempt has been under way by PostgreSQL's clock. */
+export async function readNotice(
+  db: Kysely<Database>,
+  noticeId: string,
+): Promise<(Row<'notices'> & { attempt_ms: number | null }) | undefined> {
+  return await db
+    .selectFrom('notices')
+    .selectAll()
+    .select(sql<number | null>`(extract(epoch from clock_timestamp() - sent_at) * 1000)::float8`.as('attempt_ms'))
+    .where('id', '=', noticeId)
+    .executeTakeFirst()
+}
+
+/**
+ * Commits that this notice is about to be sent, if the organisation's rate allows one more within the window; all copies
+ * share the count. While a notice is `sending`, `sent_at` is when the attempt began.
+ * @returns `undefined` when it may be sent now, else in how many milliseconds the next one may.
+ */
+export async function beginSending(
+  db: Kysely<Database>,
+  notice: { id: string; organizationId: string },
+  rate: { messagesMax: number; windowMs: number },
+): Promise<number | undefined> {
+  return await db.transaction().execute(async (transaction) => {
+    await lockInTransaction(transaction, `mail-rate:${notice.organizationId}`)
+    const { rows } = await sql<{ wait_ms: number }>`
+      select (${rate.windowMs} - extract(epoch from clock_timestamp() - sent_at) * 1000)::float8 as wait_ms
+      from notices
+      where organization_id = ${notice.organizationId} and id <> ${notice.id} and state in ('sending', 'sent')
+        and sent_at > clock_timestamp() - ${rate.windowMs} * interval '1 millisecond'
+      order by sent_at desc offset ${rate.messagesMax - 1} limit 1`.execute(transaction)
+    if (rows[0] !== undefined) return Math.max(1, Math.ceil(rows[0].wait_ms))
+    await transaction
+      .updateTable('notices')
+      .set({ state: 'sending', sent_at: sql<Date>`clock_timestamp()`, attempts: sql<number>`attempts + 1` })
+      .where('id', '=', notice.id)
+      .execute()
+    return undefined
+  })
+}
+
+/** How an attempt ended. `pending`: it is certain that nothing was sent; `sending`: it is not. */
+export async function settleNotice(
+  db: Kysely<Database>,
+  noticeId: string,
+  to: { state: Row<'notices'>['state']; problem?: ProblemJson },
+): Promise<void> {
+  const sentAt = { sent: sql<Date>`clock_timestamp()`, sending: sql<Date | null>`sent_at` }
+  await db
+    .updateTable('notices')
+    .set({
+      state: to.state,
+      sent_at: to.state === 'sent' ? sentAt.sent : to.state === 'sending' ? sentAt.sending : null,
+      problem: to.problem === undefined ? null : JSON.stringify(to.problem),
+    })
+    .where('id', '=', noticeId)
+    .execute()
+}
+
+export type NoticeFacts = {
+  change: Row<'access_changes'>
+  organization: Row<'organizations'>
+  mailbox: { displayName: string; primarySmtpAddress: string; preferredLanguage: string | null }
+  devices: {
+    deviceId: string
+    deviceType: string
+    deviceModel: string
+    deviceOs: string
+    friendlyName: string
+    reason: string
+  }[]
+}
+
+/** What a notice about a change is made from; `undefined` when the change, its mailbox or its organisation is not stored. */
+export async function readNoticeFacts(db: Kysely<Database>, changeId: string): Promise<NoticeFacts | undefined> {
+  const change = await db.selectFrom('access_changes').selectAll().where('id', '=', changeId).executeTakeFirst()
+  if (change === undefined) return undefined
+  const [organization, mailbox, devices] = await Promise.all([
+    db.selectFrom('organizations').selectAll().where('id', '=', change.organization_id).executeTakeFirst(),
+    readRecipient(db, change.mailbox_id),
+    readBlockedDevices(db, change),
+  ])
+  if (organization === undefined || mailbox === undefined) return undefined
+  return { change, organization, mailbox, devices }
+}
+
+async function readRecipient(db: Kysely<Database>, mailboxId: string): Promise<NoticeFacts['mailbox'] | undefined> {
+  const { rows } = await sql<NoticeFacts['mailbox']>`
+    select m.display_name as "displayName", m.primary_smtp_address as "primarySmtpAddress", (
+      select u.preferred_language from directory_users u
+      where lower(u.user_principal_name) = lower(m.primary_smtp_address) or lower(u.mail) = lower(m.primary_smtp_address)
+      order by (lower(u.user_principal_name) = lower(m.primary_smtp_address)) desc, u.id limit 1) as "preferredLanguage"
+    from mailboxes m where m.id = ${mailboxId}`.execute(db)
+  return rows[0]
+}
+
+async function readBlockedDevices(db: Kysely<Database>, change: Row<'access_changes'>): Promise<NoticeFacts['devices']> {
+  const keys = change.plan.blockAdd.map((deviceId) => deviceId.trim().toLowerCase())
+  if (keys.length === 0) return []
+  const { rows } = await sql<NoticeFacts['devices'][number]>`
+    select p.device_id as "deviceId", p.device_type as "deviceType", p.device_model as "deviceModel", p.device_os as "deviceOs",
+      p.friendly_name as "friendlyName", coalesce(d.reason, '') as reason
+    from device_partnerships p left join decisions d on d.partnership_id = p.id
+    where p.mailbox_id = ${change.mailbox_id} and p.vanished_at is null and lower(p.device_id) = any(${keys})
+    order by p.first_sync_time nulls last, p.id`.execute(db)
+  return rows
+}

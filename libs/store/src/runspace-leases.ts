@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import type { Store } from './create-database.ts'
+
+export type RunspaceLease = {
+  readonly id: string
+  renew(): Promise<void>
+  attach(shell: { shellId: string; url: string; cookie: string | undefined }): Promise<void>
+  /** The shell was deleted on the server. */
+  release(): Promise<void>
+  /** The shell may still count on the server until its idle timeout. */
+  abandon(): Promise<void>
+}
+
+export type RunspaceLeasesOptions = {
+  pool: Store['pool']
+  /** Who is counted by Exchange: the organisation and the account. */
+  account: string
+  /** Who holds it: host, process and worker, for people. */
+  holder: string
+  /** Shells the account may have open, all copies of all workers together. */
+  shellsMax: number
+  /** How long an abandoned shell counts on the server. */
+  idleTimeoutMs: number
+  onError: (error: unknown) => void
+}
+
+const MARGIN_MS = 30_000
+const KEPT_AFTER_EXPIRY = '1 day'
+
+/**
+ * The account's budget of shells. A lease is renewed by itself until it is given back; when the process dies it runs out once
+ * the server has dropped the idle shell too.
+ */
+export function createRunspaceLeases(options: RunspaceLeasesOptions): {
+  acquire(signal: AbortSignal): Promise<RunspaceLease | undefined>
+} {
+  return {
+    async acquire(signal) {
+      signal.throwIfAborted()
+      const id = await insertLease(options)
+      return id === undefined ? undefined : createLease(id, options)
+    },
+  }
+}
+
+async function insertLease(o: RunspaceLeasesOptions): Promise<string | undefined> {
+  const client = await o.pool.connect()
+  try {
+    await client.query('begin')
+    // Two statements: a count in the statement that waits for the lock would be older than the lock.
+    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`runspace-leases:${o.account}`])
+    await client.query('delete from runspace_leases where account = $1 and expires_at < now() - $2::interval', [
+      o.account,
+      KEPT_AFTER_EXPIRY,
+    ])
+    const id = randomUUID()
+    const { rowCount } = await client.query(
+      `insert into runspace_leases (id, account, holder, taken_at, expires_at)
+       select $1::uuid, $2::text, $3::text, clock_timestamp(), clock_timestamp() + $5::double precision * interval '1 millisecond'
+       where (select count(*) from runspace_leases where account = $2::text and expires_at > clock_timestamp()) < $4::bigint`,
+      [id, o.account, o.holder, o.shellsMax, o.idleTimeoutMs + MARGIN_MS],
+    )
+    await client.query('commit')
+    client.release()
+    return rowCount === 1 ? id : undefined
+  } catch (error) {
+    client.release(true)
+    throw error
+  }
+}
+
+function createLease(id: string, o: RunspaceLeasesOptions): RunspaceLease {
+  const ttlMs = o.idleTimeoutMs + MARGIN_MS
+  const expireIn = (ms: number) =>
+    o.pool.query(
+      `update runspace_leases set expires_at = clock_timestamp() + $2::double precision * interval '1 millisecond' where id = $1`,
+      [id, ms],
+    )
+  const renew = async () => {
+    await expireIn(ttlMs)
+  }
+  const timer = setInterval(() => void renew().catch(o.onError), ttlMs / 3).unref()
+  return {
+    id,
+    renew,
+    async attach(shell) {
+      await o.pool.query('update runspace_leases set shell = $2::jsonb where id = $1', [id, JSON.stringify(shell)])
+    },
+    async release() {
+      clearInterval(timer)
+      await o.pool.query('delete from runspace_leases where id = $1', [id])
+    },
+    async abandon() {
+      clearInterval(timer)
+      await expireIn(o.idleTimeoutMs)
+    },
+  }
+}

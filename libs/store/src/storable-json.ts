@@ -1,0 +1,11 @@
+/**
+ * JSON that PostgreSQL takes: its text cannot hold NUL nor half a surrogate pair, and a phone may put either into its name.
+ * Without this one hostile phone would keep a whole organisation from being stored.
+ */
+export function storableJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'string' ? storableText(item) : item))
+}
+
+export function storableText(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed()
+}

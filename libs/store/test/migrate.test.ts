@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createDatabase, migrate, type Store } from '../src/index.ts'
+import { type LocalPostgres, startLocalPostgres } from '../src/local-postgres.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
+let postgres: LocalPostgres
+let databases = 0
+
+beforeAll(async () => {
+  postgres = await startLocalPostgres({ directory, signal: AbortSignal.timeout(60_000), durable: false })
+})
+
+afterAll(async () => {
+  await postgres.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const open = (url: string): Store =>
+  createDatabase({ url, applicationName: 'migrate-test', connectionsMax: 2, onConnectionError: () => {} })
+const createUrl = (): Promise<string> => postgres.createDatabase(`migrate_${++databases}`)
+
+describe('migrate', () => {
+  it('carries out every migration once and finds nothing to do the second time', async () => {
+    await using store = open(await createUrl())
+
+    const first = await migrate(store.db)
+    const second = await migrate(store.db)
+
+    expect(first.length).toBeGreaterThan(0)
+    expect(second).toEqual([])
+  })
+
+  it('does no harm when two copies start together', async () => {
+    const url = await createUrl()
+    await using one = open(url)
+    await using other = open(url)
+
+    const carriedOut = await Promise.all([migrate(one.db), migrate(other.db)])
+
+    expect(carriedOut.map((names) => names.length > 0).filter(Boolean)).toHaveLength(1)
+    const { rows } = await sql`select name from kysely_migration`.execute(one.db)
+    expect(rows).toHaveLength(carriedOut.flat().length)
+  })
+
+  it('makes the tables the schema names', async () => {
+    await using store = open(await createUrl())
+    await migrate(store.db)
+
+    const tables = (await store.db.introspection.getTables()).map((table) => table.name)
+
+    expect(tables).toEqual(
+      expect.arrayContaining(['organizations', 'mailboxes', 'decisions', 'access_changes', 'runspace_leases', 'notices']),
+    )
+  })
+})
+
+describe('the store', () => {
+  it('closes its connections when it is disposed, though only the pool itself was used', async () => {
+    const store = open(await createUrl())
+    await store.pool.query('select 1')
+
+    await store[Symbol.asyncDispose]()
+
+    expect([store.pool.ended, store.pool.totalCount]).toEqual([true, 0])
+  })
+
+  it('gives bigint columns as numbers', async () => {
+    await using store = open(await createUrl())
+
+    const { rows } = await sql<{ version: unknown }>`select 9007199254740991::bigint as version`.execute(store.db)
+
+    expect(rows[0]?.version).toBe(9_007_199_254_740_991)
+  })
+})

@@ -1,0 +1,48 @@
+import type { BrokerMetrics, HandledOutcome } from '@gatehouse/broker'
+import { MESSAGES } from '@gatehouse/messages'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+const SECONDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
+const OUTCOMES: readonly HandledOutcome[] = ['done', 'later', 'retry', 'dead', 'requeued', 'dropped']
+
+/** A registry of one worker's figures, with those of the process (memory, event loop) in it. */
+export function createMetrics(worker: string): Registry {
+  const registry = new Registry()
+  registry.setDefaultLabels({ worker })
+  collectDefaultMetrics({ register: registry })
+  return registry
+}
+
+/** What the broker connection tells, as Prometheus series. All exist from the start, at zero, so that rates see the first event. */
+export function createBrokerMetrics(registry: Registry): Required<BrokerMetrics> {
+  const registers = [registry]
+  const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
+    new Counter({ name, help, labelNames, registers })
+  const handled = counter('gatehouse_messages_handled_total', 'Deliveries handled, by how they ended', ['type', 'outcome'])
+  const published = counter('gatehouse_messages_published_total', 'Messages published and confirmed', ['type'])
+  const delayed = counter('gatehouse_messages_delayed_total', 'Messages put into the delay ladder', ['type', 'reason'])
+  const dead = counter('gatehouse_dead_letters_total', 'Messages given up', ['type', 'reason'])
+  const handling = new Histogram({
+    name: 'gatehouse_message_handling_seconds',
+    help: 'Time from delivery to settlement',
+    labelNames: ['type'],
+    buckets: SECONDS,
+    registers,
+  })
+  const ready = new Gauge({ name: 'gatehouse_broker_ready', help: '1 while the broker can be used', registers })
+  for (const type of Object.keys(MESSAGES)) {
+    for (const outcome of OUTCOMES) handled.inc({ type, outcome }, 0)
+    published.inc({ type }, 0)
+    handling.zero({ type })
+  }
+  return {
+    handled(type, outcome, seconds) {
+      handled.inc({ type, outcome })
+      handling.observe({ type }, seconds)
+    },
+    published: (type) => published.inc({ type }),
+    delayed: (type, reason) => delayed.inc({ type, reason }),
+    deadLettered: (type, reason) => dead.inc({ type, reason }),
+    stateChanged: (state) => ready.set(state === 'ready' ? 1 : 0),
+  }
+}

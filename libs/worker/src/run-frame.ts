@@ -1,0 +1,165 @@
+import { parseArgs } from 'node:util'
+import { PermanentError, RetryableError } from '@gatehouse/messages'
+import type { Registry } from 'prom-client'
+import { createLogger, type Logger } from './create-logger.ts'
+import { createMetrics } from './create-metrics.ts'
+import { loadSettings } from './load-settings.ts'
+import { maskSecrets } from './mask-secrets.ts'
+import type { Settings } from './settings-schema.ts'
+import { type HealthCheck, startHealthServer } from './start-health-server.ts'
+
+/** How a worker ends: told to stop and everything let go; anything else that went wrong; bad settings; a dependency not reached. */
+const EXIT_CODES = { fine: 0, failed: 1, settings: 2, unreachable: 3 } as const
+
+/** Time for sockets to close after everything was let go; whatever still holds the process then is named in the log. */
+const LET_GO_MS = 2_000
+/** A Ctrl-C reaches us from the terminal and once more through whoever started us; within this time it is one request. */
+const ECHO_MS = 300
+
+export type Frame = {
+  readonly name: string
+  readonly settings: Settings
+  readonly log: Logger
+  readonly metrics: Registry
+  /** Aborted when the process is asked to stop: take no new work. */
+  readonly signal: AbortSignal
+}
+
+/** What stands under a service: connections. Disposed after the service's own part. */
+export type Parts = {
+  readonly readiness: Readonly<Record<string, HealthCheck>>
+  readonly liveness: Readonly<Record<string, HealthCheck>>
+}
+
+export type FrameOptions<P extends Parts & AsyncDisposable> = {
+  name: string
+  argv: string[]
+  env: Record<string, string | undefined>
+  /** Connects what the service needs. The signal ends after `worker.startSeconds` and when the process is asked to stop. */
+  connect: (frame: Frame, signal: AbortSignal) => Promise<P>
+  start: (frame: Frame, parts: P) => Promise<AsyncDisposable>
+}
+
+/**
+ * Runs one worker process from its settings to its exit code. First SIGTERM or SIGINT: work in hand is finished and everything
+ * is let go in reverse, within `worker.shutdownSeconds`. Second signal, or no time left: exit 1 at once.
+ */
+export async function runFrame<P extends Parts & AsyncDisposable>(options: FrameOptions<P>): Promise<void> {
+  const settings = readSettings(options)
+  if (settings === undefined) return
+  const log = createLogger({ name: options.name, level: settings.worker.logLevel })
+  const metrics = createMetrics(options.name)
+  const stop = new AbortController()
+  exitOnDefect(log)
+  exitOnSignals(stop, settings.worker.shutdownSeconds * 1_000, log)
+  const code = await stand({ name: options.name, settings, log, metrics, signal: stop.signal }, options)
+  process.exitCode = code
+  nameWhatHolds(code, log)
+}
+
+function readSettings({ argv, env }: { argv: string[]; env: FrameOptions<never>['env'] }): Settings | undefined {
+  try {
+    const { values } = parseArgs({ args: argv, options: { config: { type: 'string' } } })
+    return loadSettings({ env, ...(values.config === undefined ? {} : { path: values.config }) })
+  } catch (error) {
+    // Without settings there is no logger yet, and an administrator reads this.
+    process.stderr.write(`${maskSecrets(error instanceof Error ? error.message : String(error))}\n`)
+    process.exitCode = EXIT_CODES.settings
+    return undefined
+  }
+}
+
+async function stand<P extends Parts & AsyncDisposable>(frame: Frame, options: FrameOptions<P>): Promise<number> {
+  const { settings, log, signal } = frame
+  const readiness: Record<string, HealthCheck> = { worker: () => Promise.resolve('starting') }
+  const liveness: Record<string, HealthCheck> = {}
+  let isReady = false
+  try {
+    const { healthHost: host, healthPort: port } = settings.worker
+    await using health = await startHealthServer({ host, port, metrics: frame.metrics, readiness, liveness })
+    log.info({ healthUrl: health.url }, 'Starting')
+    await using parts = await connectInTime(frame, options)
+    Object.assign(readiness, parts.readiness)
+    Object.assign(liveness, parts.liveness)
+    await using _service = await options.start(frame, parts)
+    isReady = true
+    readiness['worker'] = () => Promise.resolve(signal.aborted ? 'stopping' : undefined)
+    log.info({ healthUrl: health.url, settings }, 'Ready')
+    process.stdout.write(`${JSON.stringify({ ready: true, worker: frame.name, pid: process.pid, healthUrl: health.url })}\n`)
+    await aborted(signal)
+    log.info('Stopping: finishing the work in hand')
+  } catch (error) {
+    if (signal.aborted && !isReady) {
+      log.info({ err: error }, 'Stopped before it was ready')
+      return EXIT_CODES.fine
+    }
+    log.fatal({ err: error }, isReady ? 'Did not stop cleanly' : 'Cannot start')
+    return isReady ? EXIT_CODES.failed : exitCodeOf(error)
+  }
+  log.info('Stopped')
+  return EXIT_CODES.fine
+}
+
+async function connectInTime<P extends Parts & AsyncDisposable>(frame: Frame, options: FrameOptions<P>): Promise<P> {
+  const { startSeconds } = frame.settings.worker
+  const timeout = AbortSignal.timeout(startSeconds * 1_000)
+  try {
+    return await options.connect(frame, AbortSignal.any([frame.signal, timeout]))
+  } catch (error) {
+    if (error instanceof PermanentError || frame.signal.aborted) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new RetryableError('dependency-unreachable', `Not reached within ${startSeconds} s: ${reason}`, { cause: error })
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof RetryableError) return EXIT_CODES.unreachable
+  const isSettings = error instanceof PermanentError && ['secret-unreadable', 'health-port-unavailable'].includes(error.code)
+  return isSettings ? EXIT_CODES.settings : EXIT_CODES.failed
+}
+
+function exitOnSignals(stop: AbortController, shutdownMs: number, log: Logger): void {
+  let askedAt = 0
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted && Date.now() - askedAt < ECHO_MS) return
+      if (stop.signal.aborted) {
+        log.warn({ signal: name }, 'Asked twice to stop: leaving at once')
+        process.exit(EXIT_CODES.failed)
+      }
+      askedAt = Date.now()
+      setTimeout(() => {
+        log.error({ shutdownMs }, 'Not stopped in time: leaving')
+        process.exit(EXIT_CODES.failed)
+      }, shutdownMs).unref()
+      stop.abort(new Error(`Asked to stop by ${name}`))
+    })
+  }
+}
+
+/** A defect leaves the process in a state nobody thought of. It may be killed at any moment anyway, so it goes. */
+function exitOnDefect(log: Logger): void {
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      log.fatal({ err: error }, `Defect: ${event}`)
+      process.exit(EXIT_CODES.failed)
+    })
+  }
+}
+
+function nameWhatHolds(code: number, log: Logger): void {
+  setTimeout(() => {
+    log.warn({ resources: process.getActiveResourcesInfo() }, 'Something still holds the process after everything was let go')
+    process.exit(code)
+  }, LET_GO_MS).unref()
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  // A signal handler alone does not keep a process: without this it would end when a service holds nothing open.
+  const keep = setInterval(() => {}, 2 ** 30)
+  await promise
+  clearInterval(keep)
+}

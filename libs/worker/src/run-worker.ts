@@ -1,0 +1,93 @@
+import { type BrokerConnection, connectBroker } from '@gatehouse/broker'
+import type { Store } from '@gatehouse/store'
+import type { Registry } from 'prom-client'
+import { connectStore } from './connect-store.ts'
+import type { Logger } from './create-logger.ts'
+import { createBrokerMetrics } from './create-metrics.ts'
+import { type Frame, type Parts, runFrame } from './run-frame.ts'
+import type { Settings } from './settings-schema.ts'
+import { brokerCredentialsOf } from './settings-secrets.ts'
+
+const HOUR_MS = 3_600_000
+
+export type WorkerName = 'control' | 'discovery' | 'compliance-lookup' | 'enforcement' | 'notification'
+
+/** What a service gets to work with. It must not close any of it: `runWorker` does, in reverse, after the service's own part. */
+export type Worker = {
+  readonly name: WorkerName
+  readonly settings: Settings
+  readonly log: Logger
+  readonly metrics: Registry
+  readonly broker: BrokerConnection
+  readonly store: Store
+  /** Aborted when the process is asked to stop: take no new work. */
+  readonly signal: AbortSignal
+}
+
+export type RunWorkerOptions = {
+  name: WorkerName
+  /** The arguments after the script's name: `--config <file>`. */
+  argv: string[]
+  env: Record<string, string | undefined>
+  /** Starts the service; what it returns is disposed first when the process stops, and waits for the work in hand. */
+  start: (worker: Worker) => Promise<AsyncDisposable>
+}
+
+type WorkerParts = Parts & AsyncDisposable & { broker: BrokerConnection; store: Store }
+
+/**
+ * The frame every worker stands in: settings, log, metrics, health server, database, broker; then the service, until SIGTERM
+ * or SIGINT. Prints one JSON line on standard output when ready. It sets the exit code and never throws for what an
+ * administrator can cause; stop stages and exit codes are in the package's README.
+ */
+export async function runWorker(options: RunWorkerOptions): Promise<void> {
+  await runFrame<WorkerParts>({
+    name: options.name,
+    argv: options.argv,
+    env: options.env,
+    connect: (frame, signal) => connectParts(options.name, frame, signal),
+    start: ({ settings, log, metrics, signal }, { broker, store }) =>
+      options.start({ name: options.name, settings, log, metrics, broker, store, signal }),
+  })
+}
+
+async function connectParts(name: WorkerName, frame: Frame, signal: AbortSignal): Promise<WorkerParts> {
+  const { settings, log, metrics } = frame
+  await using stack = new AsyncDisposableStack()
+  const [store, broker] = await settleAll([
+    connectStore({ name, settings, log }, signal).then((one) => stack.use(one)),
+    connectBroker(
+      {
+        ...brokerCredentialsOf(settings, name),
+        connectionName: `gatehouse-${name}`,
+        log,
+        unconfirmedMax: settings.broker.unconfirmedMax,
+        prefetchMax: settings.broker.prefetchMax,
+        maxAttempts: settings.broker.maxAttempts,
+        laterAgeMsMax: settings.broker.laterAgeHoursMax * HOUR_MS,
+        metrics: createBrokerMetrics(metrics),
+      },
+      signal,
+    ).then((one) => stack.use(one)),
+  ])
+  const owned = stack.move()
+  return {
+    broker,
+    store,
+    readiness: {
+      broker: () => Promise.resolve(broker.state === 'ready' ? undefined : broker.state),
+      database: async () => {
+        await store.pool.query('select 1')
+        return undefined
+      },
+    },
+    liveness: { broker: () => Promise.resolve(broker.state === 'closed' && !frame.signal.aborted ? 'closed' : undefined) },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** Like Promise.all, but does not leave the others running when one fails: what they open late must still be closed. */
+async function settleAll<T extends readonly unknown[]>(promises: { readonly [Key in keyof T]: Promise<T[Key]> }): Promise<T> {
+  await Promise.allSettled(promises)
+  return (await Promise.all(promises)) as unknown as T
+}

@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { brokerCredentialsOf, databaseUrlOf, readSecret, type Settings } from '../src/index.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function write(name: string, content: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+const settingsWith = (parts: object) => parts as Settings
+
+describe('secrets in files', () => {
+  it('lose one newline at their end and nothing else', () => {
+    expect(readSecret(write('a', ' pass word \n'))).toBe(' pass word ')
+    expect(readSecret(write('b', 'x\r\n'))).toBe('x')
+    expect(readSecret(write('c', 'x\n\n'))).toBe('x\n')
+  })
+
+  it('are refused when they are missing, empty or no secret by their size', () => {
+    for (const path of [join(folder, 'none'), write('empty', '\n'), write('big', 'x'.repeat(70_000)), folder]) {
+      expect(() => readSecret(path)).toThrow(
+        expect.objectContaining({ code: 'secret-unreadable', message: expect.stringContaining(path) }),
+      )
+    }
+  })
+
+  it('may hold the URL of the database, which is checked without being shown', () => {
+    const database = (urlFile: string) => databaseUrlOf(settingsWith({ database: { urlFile } }))
+
+    expect(database(write('url', 'postgres://u:p@db/gatehouse\n'))).toBe('postgres://u:p@db/gatehouse')
+    expect(() => database(write('odd', 'hunter2'))).toThrow(/does not hold a postgres URL/)
+  })
+
+  it('make each worker a broker user of its own', () => {
+    write('gh-discovery', 'hunter2\n')
+    const settings = settingsWith({ broker: { url: 'amqp://mq/gatehouse', usersPasswordDirectory: folder } })
+
+    expect(brokerCredentialsOf(settings, 'discovery')).toEqual({
+      url: 'amqp://mq/gatehouse',
+      user: 'gh-discovery',
+      password: 'hunter2',
+    })
+    expect(() => brokerCredentialsOf(settings, 'control')).toThrow(/gh-control cannot be read/)
+    expect(brokerCredentialsOf(settingsWith({ broker: { url: 'amqp://u:p@mq/' } }), 'control')).toEqual({
+      url: 'amqp://u:p@mq/',
+    })
+  })
+})

@@ -1,0 +1,4 @@
+export { WORKER_NAMES, type WorkerName } from '../processes/start-worker-process.ts'
+export { type MeasuredSync, runMeasuredSync } from './run-measured-sync.ts'
+export { type System, type SystemOptions, startSystem } from './start-system.ts'
+export { type SyncRunView, watchSyncRun } from './watch-sync-run.ts'

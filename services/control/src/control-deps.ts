@@ -1,0 +1,12 @@
+import type { BrokerConnection } from '@gatehouse/broker'
+import type { Database } from '@gatehouse/store'
+import type { Logger, Settings } from '@gatehouse/worker'
+import type { Kysely } from 'kysely'
+
+export type ControlDeps = {
+  readonly db: Kysely<Database>
+  readonly broker: Pick<BrokerConnection, 'publish'>
+  readonly settings: Settings
+  readonly log: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
+  readonly now: () => Date
+}

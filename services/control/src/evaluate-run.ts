@@ -1,0 +1,72 @@
+import { countRun, type Database, lockRun, type Row, type RunCounts, setLastSync, updateRun } from '@gatehouse/store'
+import type { Transaction } from 'kysely'
+import type { ControlDeps } from './control-deps.ts'
+import { type RunVerdict, trackRun } from './track-run.ts'
+
+const HOUR_MS = 3_600_000
+const STALLED_MS = 6 * HOUR_MS
+
+/** Counts one open run and writes where it stands. Another copy that is at the same run right now makes this one unneeded. */
+export async function evaluateRun(syncRunId: string, deps: ControlDeps): Promise<void> {
+  const { settings, now } = deps
+  await deps.db.transaction().execute(async (transaction) => {
+    const run = await lockRun(transaction, syncRunId)
+    if (run === undefined || (run.status !== 'running' && run.status !== 'held')) return
+    const counts = await countRun(transaction, { id: run.id, organizationId: run.organization_id, startedAt: run.started_at })
+    const reportOnly = await isReportOnly(transaction, run.organization_id)
+    const verdict = trackRun(
+      { run, counts, reportOnly },
+      {
+        brakeMinimum: settings.brake.minimum,
+        brakePercent: settings.brake.percent,
+        stalledMs: STALLED_MS,
+        unconfirmedMs: settings.broker.laterAgeHoursMax * HOUR_MS,
+      },
+      now(),
+    )
+    await write(transaction, { run, counts, verdict }, deps)
+  })
+}
+
+type Evaluated = { run: Row<'sync_runs'>; counts: RunCounts; verdict: RunVerdict }
+
+async function write(
+  transaction: Transaction<Database>,
+  { run, counts, verdict }: Evaluated,
+  deps: ControlDeps,
+): Promise<void> {
+  const { partnerships: _all, wouldBlock, lastDecidedAt: _decided, lastEnforcedAt: _enforced, ...shown } = counts
+  const ended = verdict.status === 'succeeded' || verdict.status === 'failed'
+  const changed = verdict.status !== run.status || verdict.brake !== run.brake
+  const sameCounts = Object.entries(shown).every(([name, count]) => run.counts[name] === count)
+  if (!changed && sameCounts && run.would_block === wouldBlock && run.brake_limit === verdict.brakeLimit) return
+  await updateRun(transaction, run.id, {
+    status: verdict.status,
+    brake: verdict.brake,
+    brake_limit: verdict.brakeLimit,
+    would_block: wouldBlock,
+    counts: shown,
+    ...(verdict.problem === undefined ? {} : { problem: verdict.problem }),
+    ...(ended ? { finishedAt: deps.now() } : {}),
+  })
+  if (verdict.status === 'succeeded') await setLastSync(transaction, run.organization_id, run.sync_type, deps.now())
+  if (changed) {
+    const fields = {
+      syncRunId: run.id,
+      status: verdict.status,
+      brake: verdict.brake,
+      wouldBlock,
+      brakeLimit: verdict.brakeLimit,
+    }
+    deps.log[verdict.status === 'held' || verdict.status === 'failed' ? 'warn' : 'info'](fields, 'Sync run moved')
+  }
+}
+
+async function isReportOnly(transaction: Transaction<Database>, organizationId: string): Promise<boolean> {
+  const row = await transaction
+    .selectFrom('organizations')
+    .select('report_only')
+    .where('id', '=', organizationId)
+    .executeTakeFirst()
+  return row?.report_only ?? true
+}

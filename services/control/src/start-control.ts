@@ -1,0 +1,65 @@
+import { readDeadLetters } from '@gatehouse/broker'
+import { done } from '@gatehouse/messages'
+import { readSecret, type Worker } from '@gatehouse/worker'
+import { startApi } from './api/start-api.ts'
+import type { ControlDeps } from './control-deps.ts'
+import { handleSyncProgressed } from './handle-sync-progressed.ts'
+import { startScheduler } from './start-scheduler.ts'
+import { publishMissingCommands } from './start-sync.ts'
+import { startTracker } from './start-tracker.ts'
+import { writeSettings } from './write-settings.ts'
+
+const CONCURRENCY = 16
+const HANDLER_MS = 60_000
+
+/** Writes what the settings say, then tracks runs, keeps the schedule and answers the API; `url` is where. */
+export async function startControl(worker: Worker): Promise<AsyncDisposable & { url: string }> {
+  const { settings, broker, log, signal } = worker
+  const token = readSecret(settings.control.tokenFile)
+  const deps: ControlDeps = { db: worker.store.db, broker, settings, log, now: () => new Date() }
+  const version = await writeSettings(deps)
+  if (version !== undefined) await announcePolicy(version, deps, signal)
+  await using stack = new AsyncDisposableStack()
+  const tracker = stack.use(startTracker(deps, signal))
+  stack.use(startScheduler(deps, signal))
+  stack.use(
+    await broker.consume({
+      service: 'control',
+      concurrency: CONCURRENCY,
+      handlerTimeoutMs: HANDLER_MS,
+      handlers: {
+        'sync.progressed': async (message) => {
+          const outcome = await handleSyncProgressed(message, deps)
+          tracker.wake()
+          return outcome
+        },
+        // What has changed is counted from the tables, all changes of a moment at once.
+        'access.changed': () => {
+          tracker.wake()
+          return Promise.resolve(done)
+        },
+      },
+    }),
+  )
+  const api = stack.use(
+    await startApi(
+      { host: settings.control.host, port: settings.control.port, token },
+      {
+        ...deps,
+        readDeadLetters: (options, aborted) => readDeadLetters(broker, options, aborted),
+        wake: () => tracker.wake(),
+        signal,
+      },
+    ),
+  )
+  log.info({ url: api.url }, 'The API listens')
+  const owned = stack.move()
+  return { url: api.url, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** A later version has a sync of every organisation, opened with it, whose commands carry the news. */
+async function announcePolicy(policyVersion: number, deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  deps.log.info({ policyVersion }, 'A new version of the policy is in force')
+  if (policyVersion > 1) await publishMissingCommands(deps, 0, signal)
+  else await deps.broker.publish('policy.changed', { policyVersion }, { lane: 'bulk', signal })
+}

@@ -1,0 +1,48 @@
+import type { SyncType } from '@gatehouse/store'
+import { organizationIdOf } from '@gatehouse/worker'
+import { Cron } from 'croner'
+import type { ControlDeps } from './control-deps.ts'
+import { startSync } from './start-sync.ts'
+
+/**
+ * Starts syncs of every organisation by the clock. Every copy of control fires; the run of a moment is unique by its cause, so
+ * only one of them starts it.
+ */
+export function startScheduler(deps: ControlDeps, signal: AbortSignal): AsyncDisposable {
+  const { schedule } = deps.settings
+  if (!schedule.enabled) return { [Symbol.asyncDispose]: () => Promise.resolve() }
+  const underWay = new Set<Promise<void>>()
+  const fire = (syncType: SyncType) => {
+    const firing = startAll(syncType, deps, signal).finally(() => underWay.delete(firing))
+    underWay.add(firing)
+    return firing
+  }
+  const options = { protect: true, catch: true, unref: true }
+  const jobs = [
+    new Cron(schedule.fullSync, options, () => fire('fullSync')),
+    new Cron(schedule.deltaSync, options, () => fire('deltaSync')),
+  ]
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const job of jobs) job.stop()
+      await Promise.all(underWay)
+    },
+  }
+}
+
+async function startAll(syncType: SyncType, deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  const cause = scheduleCause(deps.now())
+  for (const organization of deps.settings.organizations) {
+    try {
+      await startSync({ organizationId: organizationIdOf(organization.name), syncType, cause }, deps, signal)
+    } catch (error) {
+      // The next organisation has its own Exchange and its own run; this one is tried again when the clock says so.
+      deps.log.error({ err: error, organization: organization.name, syncType }, 'A scheduled sync could not be started')
+    }
+  }
+}
+
+/** The minute, not the instant: two copies whose clocks differ by less name the same moment. */
+export function scheduleCause(now: Date): string {
+  return `schedule ${now.toISOString().slice(0, 16)}Z`
+}

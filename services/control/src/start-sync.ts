@@ -1,0 +1,76 @@
+import {
+  type Database,
+  insertAudit,
+  openSyncRun,
+  type Row,
+  readUnrequestedRuns,
+  type SyncType,
+  setConnectionPending,
+  setRunRequested,
+  updateRun,
+  waitForRun,
+} from '@gatehouse/store'
+import type { Transaction } from 'kysely'
+import type { ControlDeps } from './control-deps.ts'
+
+export type SyncRequest = {
+  readonly organizationId: string
+  readonly syncType: SyncType
+  readonly cause: string
+  /** Who confirms the run before it is counted; it is audited. */
+  readonly confirmedBy?: string | undefined
+}
+
+/**
+ * Starts a sync of one organisation: opens its run, then publishes the commands that carry it out. One that is under way and
+ * does as much is answered instead.
+ */
+export async function startSync(request: SyncRequest, deps: ControlDeps, signal: AbortSignal): Promise<Row<'sync_runs'>> {
+  const at = deps.now()
+  const { run, opened } = await deps.db.transaction().execute(async (transaction) => {
+    const found = await openSyncRun(transaction, { ...request, at })
+    if (request.confirmedBy !== undefined) await confirm(transaction, found, request.confirmedBy, at)
+    if (found.opened) await setConnectionPending(transaction, request.organizationId, at)
+    return found
+  })
+  if (opened) await publishRunCommands(run, deps, signal)
+  return run
+}
+
+async function confirm(
+  transaction: Transaction<Database>,
+  found: { run: Row<'sync_runs'>; opened: boolean },
+  actor: string,
+  at: Date,
+): Promise<void> {
+  const run = found.opened ? found.run : await waitForRun(transaction, found.run.id)
+  if (run === undefined) return
+  if (!found.opened && run.brake === 'confirmed') return
+  await updateRun(transaction, run.id, { brake: 'confirmed', status: 'running', confirmed_by: actor })
+  const detail = { organizationId: run.organization_id, syncType: run.sync_type, inAdvance: true }
+  await insertAudit(transaction, { actor, action: 'sync.confirm', subject: run.id, detail, at })
+}
+
+/** Publishes what carries a run out. Repeating it is harmless: every command says only what to look at. */
+async function publishRunCommands(run: Row<'sync_runs'>, deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  const options = { lane: 'bulk', signal } as const
+  const policyVersion = Number(/^policy (\d+)$/.exec(run.cause)?.[1])
+  const kind = run.sync_type === 'fullSync' ? 'full' : 'delta'
+  await Promise.all([
+    deps.broker.publish('compliance-lookup.refresh', { kind, syncRunId: run.id }, options),
+    deps.broker.publish(
+      'discovery.sync',
+      { organizationId: run.organization_id, syncType: run.sync_type, syncRunId: run.id },
+      options,
+    ),
+    Number.isSafeInteger(policyVersion) ? deps.broker.publish('policy.changed', { policyVersion }, options) : undefined,
+  ])
+  await setRunRequested(deps.db, run.id)
+  deps.log.info({ syncRunId: run.id, organizationId: run.organization_id, syncType: run.sync_type }, 'Sync started')
+}
+
+/** Publishes the commands of runs whose starter died before it could, and of those that a new policy opened. */
+export async function publishMissingCommands(deps: ControlDeps, olderThanMs: number, signal: AbortSignal): Promise<void> {
+  const runs = await readUnrequestedRuns(deps.db, new Date(deps.now().getTime() - olderThanMs))
+  for (const run of runs) await publishRunCommands(run, deps, signal)
+}

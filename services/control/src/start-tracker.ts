@@ -1,0 +1,59 @@
+import { readOpenRunIds } from '@gatehouse/store'
+import type { ControlDeps } from './control-deps.ts'
+import { evaluateRun } from './evaluate-run.ts'
+import { publishMissingCommands } from './start-sync.ts'
+
+const OPEN_MS = 500
+const IDLE_MS = 2_000
+const UNREQUESTED_MS = 15_000
+/** Counting takes at most this part of the time, however large the organisation. */
+const DUTY = 4
+
+export type Tracker = AsyncDisposable & {
+  /** Something has happened to a run: look soon instead of at the next beat. */
+  wake(): void
+}
+
+/**
+ * Evaluates the open runs, again and again while there are any. Messages only wake it: a lost or doubled one makes no
+ * difference, since everything is counted from the tables.
+ */
+export function startTracker(deps: ControlDeps, signal: AbortSignal): Tracker {
+  let isStopped = false
+  let timer: NodeJS.Timeout | undefined
+  let turn = Promise.resolve()
+  let hasOpenRuns = true
+
+  const schedule = (afterMs: number) => {
+    if (isStopped) return
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      turn = beat()
+    }, afterMs)
+  }
+  const beat = async () => {
+    const began = performance.now()
+    try {
+      await publishMissingCommands(deps, UNREQUESTED_MS, signal)
+      const open = await readOpenRunIds(deps.db)
+      hasOpenRuns = open.length > 0
+      for (const id of open) if (!isStopped) await evaluateRun(id, deps)
+    } catch (error) {
+      if (!signal.aborted) deps.log.warn({ err: error }, 'The runs could not be evaluated; they are looked at again')
+    }
+    schedule(Math.max(hasOpenRuns ? OPEN_MS : IDLE_MS, DUTY * (performance.now() - began)))
+  }
+  schedule(0)
+  return {
+    wake: () => {
+      if (hasOpenRuns) return
+      hasOpenRuns = true
+      schedule(0)
+    },
+    [Symbol.asyncDispose]: async () => {
+      isStopped = true
+      clearTimeout(timer)
+      await turn
+    },
+  }
+}

@@ -1,0 +1,79 @@
+import type { ProblemJson, Row, RunCounts } from '@gatehouse/store'
+
+export type RunFacts = {
+  readonly run: Pick<Row<'sync_runs'>, 'status' | 'brake' | 'started_at' | 'discovered_at' | 'looked_up_at'>
+  readonly counts: RunCounts
+  /** Nothing is written to Exchange, so there is nothing to brake. */
+  readonly reportOnly: boolean
+}
+
+export type RunLimits = {
+  readonly brakeMinimum: number
+  readonly brakePercent: number
+  /** A running run that has not moved for so long has lost something on its way. */
+  readonly stalledMs: number
+  /** A held run that nobody confirms: its messages do not wait for ever either. */
+  readonly unconfirmedMs: number
+}
+
+export type RunVerdict = {
+  readonly status: Row<'sync_runs'>['status']
+  readonly brake: Row<'sync_runs'>['brake']
+  readonly brakeLimit: number
+  readonly problem?: ProblemJson
+}
+
+/**
+ * Where a run stands, from what is counted in the tables now; the same facts always give the same verdict, so it does not
+ * matter how often, by whom and after which message it is asked.
+ */
+export function trackRun(facts: RunFacts, limits: RunLimits, now: Date): RunVerdict {
+  const { run, counts } = facts
+  const brakeLimit = Math.max(limits.brakeMinimum, Math.floor((counts.partnerships * limits.brakePercent) / 100))
+  if (run.status === 'succeeded' || run.status === 'failed') return { status: run.status, brake: run.brake, brakeLimit }
+  const isDecided = run.discovered_at !== null && run.looked_up_at !== null && counts.decided >= counts.mailboxes
+  const brake = nextBrake(facts, { isDecided, brakeLimit })
+  if (isDecided && counts.enforced >= counts.mailboxes) return { ...finish(counts), brake, brakeLimit }
+  const idleMs = now.getTime() - lastMoved(facts).getTime()
+  if (brake === 'held') {
+    if (idleMs <= limits.unconfirmedMs) return { status: 'held', brake, brakeLimit }
+    return { status: 'failed', brake, brakeLimit, problem: UNCONFIRMED }
+  }
+  if (idleMs <= limits.stalledMs) return { status: 'running', brake, brakeLimit }
+  return { status: 'failed', brake, brakeLimit, problem: STALLED }
+}
+
+const UNCONFIRMED: ProblemJson = {
+  code: 'sync-unconfirmed',
+  message: 'The brake held this run and nobody confirmed it; start another sync when you have looked at the decisions',
+}
+const STALLED: ProblemJson = {
+  code: 'sync-stalled',
+  message: 'The run has not moved for a long time; look at the dead letters and at the workers, then start another sync',
+}
+
+function nextBrake(
+  { run, counts, reportOnly }: RunFacts,
+  { isDecided, brakeLimit }: { isDecided: boolean; brakeLimit: number },
+) {
+  if (run.brake === 'confirmed' || run.brake === 'held') return run.brake
+  const isOver = counts.wouldBlock > brakeLimit && !reportOnly
+  // Decisions may still come in after the release; they must not slip past the brake.
+  if (run.brake === 'released') return isOver ? 'held' : 'released'
+  if (!isDecided) return 'counting'
+  return isOver ? 'held' : 'released'
+}
+
+/** A mailbox that failed does not fail the run; when every one did, it is not the mailboxes. */
+function finish(counts: RunCounts): Pick<RunVerdict, 'status' | 'problem'> {
+  if (counts.failed === 0 || counts.failed < counts.mailboxes) return { status: 'succeeded' }
+  return {
+    status: 'failed',
+    problem: { code: 'sync-all-failed', message: 'No mailbox of this run could be brought to its decision' },
+  }
+}
+
+function lastMoved({ run, counts }: RunFacts): Date {
+  const moments = [run.started_at, run.discovered_at, run.looked_up_at, counts.lastDecidedAt, counts.lastEnforcedAt]
+  return new Date(Math.max(...moments.map((moment) => moment?.getTime() ?? 0)))
+}

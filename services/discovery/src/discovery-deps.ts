@@ -1,0 +1,29 @@
+import type { BrokerConnection } from '@gatehouse/broker'
+import type { Exchange } from '@gatehouse/exchange'
+import type { AdvisoryLocks, Store } from '@gatehouse/store'
+
+/** One Exchange organisation as discovery reads it. */
+export type Organization = {
+  readonly id: string
+  readonly name: string
+  /** Connects at the first call, and again after a call that failed. */
+  readonly connect: (signal: AbortSignal) => Promise<Exchange>
+  /** Whether the two bulk lists may be read at the same time, in a shell each. */
+  readonly isParallel: boolean
+  /** How many devices a sharply smaller list had that was refused; the same answer twice is believed. */
+  refusedDevices: number | undefined
+}
+
+/** What the handler works with. */
+export type DiscoveryDeps = {
+  readonly organizations: ReadonlyMap<string, Organization>
+  readonly pool: Store['pool']
+  readonly locks: Pick<AdvisoryLocks, 'tryLock'>
+  readonly broker: Pick<BrokerConnection, 'publish'>
+  readonly maxAttempts: number
+  readonly publishMax: number
+  readonly log: {
+    info(fields: object, message: string): void
+    warn(fields: object, message: string): void
+  }
+}

@@ -1,0 +1,119 @@
+import type { MessageContext } from '@gatehouse/broker'
+import type { Exchange } from '@gatehouse/exchange'
+import { type DiscoverySync, done, later, type Outcome, PermanentError, RetryableError } from '@gatehouse/messages'
+import type { DiscoveryDeps, Organization } from './discovery-deps.ts'
+import { type BulkLists, readBulkLists } from './read-bulk-lists.ts'
+import { readServers, readSettings } from './read-organization-facts.ts'
+import { storeObservation } from './store-observation.ts'
+
+const BUSY_MS = 5_000
+
+type Sync = {
+  readonly message: DiscoverySync
+  readonly context: MessageContext
+  readonly deps: DiscoveryDeps
+  readonly organization: Organization
+  readonly signal: AbortSignal
+}
+
+/**
+ * Reads the devices and mailboxes of one organisation, stores them and publishes the mailboxes to decide. Safe to run twice:
+ * it reads everything again and publishes the same mailboxes.
+ */
+export async function handleDiscoverySync(
+  message: DiscoverySync,
+  context: MessageContext,
+  deps: DiscoveryDeps,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const organization = deps.organizations.get(message.organizationId)
+  if (organization === undefined)
+    throw new PermanentError('organization-unknown', 'The organisation is not in the settings of this worker')
+  using lock = await deps.locks.tryLock(`discovery:${organization.id}`)
+  if (lock === undefined) return later(BUSY_MS, 'sync-running')
+  const sync: Sync = { message, context, deps, organization, signal: AbortSignal.any([signal, lock.signal]) }
+  try {
+    await run(sync)
+    return done
+  } catch (error) {
+    return await settleFailure(sync, error)
+  }
+}
+
+async function run(sync: Sync): Promise<void> {
+  const { message, deps, organization, signal } = sync
+  const startedAt = performance.now()
+  await progress(sync, 'discovering', {})
+  const exchange = await organization.connect(signal)
+  const lists = await readBulkLists(exchange, { pool: deps.pool, isParallel: organization.isParallel, signal })
+  const readMs = Math.round(performance.now() - startedAt)
+  const stored = await storeObservation(lists, {
+    organization,
+    syncType: message.syncType,
+    runId: message.syncRunId,
+    pool: deps.pool,
+  })
+  const storedMs = Math.round(performance.now() - startedAt)
+  const facts = message.syncType === 'fullSync' ? startFacts(sync, exchange, lists) : undefined
+  await publishMailboxes(sync, stored.publishedIds)
+  const counts = { ...stored.counts, ...(await facts?.servers) }
+  await progress(sync, 'discovered', counts)
+  const publishedMs = Math.round(performance.now() - startedAt)
+  const { syncRunId } = message
+  deps.log.info({ organization: organization.name, syncRunId, ...counts, readMs, storedMs, publishedMs }, 'Discovered')
+  for (const row of [...lists.devices.rejected, ...lists.mailboxes.rejected].slice(0, 20))
+    deps.log.warn({ organization: organization.name, ...row }, 'Exchange gave a row that is not what it promises')
+  await facts?.settings
+}
+
+/**
+ * What a full sync reads besides the lists, while the mailboxes are already flowing. Its failure does not take back what was
+ * discovered: it is logged and read again next time.
+ */
+function startFacts(sync: Sync, exchange: Exchange, lists: BulkLists) {
+  const { organization, deps, signal } = sync
+  const facts = { exchange, organization, observedAt: lists.observedAt, deps, signal }
+  const warn = (error: unknown): Record<string, number> => {
+    deps.log.warn({ err: error, organization: organization.name }, 'Reading the servers or settings of Exchange failed')
+    return {}
+  }
+  const servers = readServers(facts).catch(warn)
+  const settings = servers.then(() => readSettings(facts)).catch(warn)
+  return { servers, settings }
+}
+
+async function publishMailboxes(sync: Sync, ids: ReadonlySet<string>): Promise<void> {
+  const { message, context, deps, organization, signal } = sync
+  const queue = ids.values()
+  const publishNext = async () => {
+    for (const mailboxId of queue) {
+      const fields = { organizationId: organization.id, mailboxId, syncRunId: message.syncRunId }
+      await deps.broker.publish('mailbox.observed', fields, { lane: context.lane, causedBy: context, signal })
+    }
+  }
+  await Promise.all(Array.from({ length: deps.publishMax }, publishNext))
+}
+
+/** What an administrator has to put right ends the run at once; everything else is tried again, and ends it at the last attempt. */
+async function settleFailure(sync: Sync, error: unknown): Promise<Outcome> {
+  const { context, deps, organization, signal } = sync
+  signal.throwIfAborted()
+  const isPermanent = error instanceof PermanentError
+  const code = isPermanent || error instanceof RetryableError ? error.code : 'unexpected'
+  const message = error instanceof Error ? error.message.slice(0, 1_000) : String(error)
+  const isOver = isPermanent || context.attempt >= deps.maxAttempts
+  deps.log.warn({ err: error, organization: organization.name, code, isOver }, 'Reading Exchange failed')
+  await progress(sync, isOver ? 'failed' : 'discovering', {}, { code, message })
+  if (isPermanent) return done
+  throw error
+}
+
+async function progress(
+  { message, context, deps, organization, signal }: Sync,
+  stage: 'discovering' | 'discovered' | 'failed',
+  counts: Record<string, number>,
+  problem?: { code: string; message: string },
+): Promise<void> {
+  const fields = { syncRunId: message.syncRunId, stage, counts, organizationId: organization.id, ...(problem && { problem }) }
+  await deps.broker.publish('sync.progressed', fields, { lane: context.lane, causedBy: context, signal })
+}

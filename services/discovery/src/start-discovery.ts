@@ -1,0 +1,93 @@
+import { hostname } from 'node:os'
+import { connectExchange, type Exchange, exchangeOptionsOf, raceAbort } from '@gatehouse/exchange'
+import { AdvisoryLocks, createRunspaceLeases, readClientAccessServers } from '@gatehouse/store'
+import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
+import type { DiscoveryDeps, Organization } from './discovery-deps.ts'
+import { handleDiscoverySync } from './handle-discovery-sync.ts'
+
+/** Above what reading an organisation may take; RabbitMQ allows 30 minutes. */
+const HANDLER_MS = 25 * 60_000
+/** One for each of the two bulk lists. */
+const SHELLS_MAX = 2
+const SYNCS_MAX = 16
+
+/** Starts consuming; disposing lets the sync in hand finish, then closes the shells. */
+export async function startDiscovery(worker: Worker): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const { broker, store, settings, log } = worker
+  const locks = new AdvisoryLocks({
+    pool: store.pool,
+    applicationName: 'gatehouse-discovery-locks',
+    onLost: (error) => log.warn({ err: error }, 'The connection that holds the locks was lost'),
+  })
+  stack.use(locks)
+  const organizations = settings.organizations.map((each) => createOrganization(each, worker, stack))
+  const deps: DiscoveryDeps = {
+    organizations: new Map(organizations.map((each) => [each.id, each])),
+    pool: store.pool,
+    locks,
+    broker,
+    maxAttempts: settings.broker.maxAttempts,
+    publishMax: settings.broker.unconfirmedMax,
+    log,
+  }
+  const consumer = await broker.consume({
+    service: 'discovery',
+    concurrency: Math.min(organizations.length + 1, SYNCS_MAX),
+    handlerTimeoutMs: HANDLER_MS,
+    handlers: { 'discovery.sync': (message, context, signal) => handleDiscoverySync(message, context, deps, signal) },
+  })
+  stack.use(consumer)
+  return stack.move()
+}
+
+function createOrganization(
+  { name, exchange }: OrganizationSettings,
+  worker: Worker,
+  stack: AsyncDisposableStack,
+): Organization {
+  const id = organizationIdOf(name)
+  const { pool } = worker.store
+  const log = worker.log.child({ organization: name })
+  const leases = createRunspaceLeases({
+    pool,
+    account: `${id}:${exchange.user.toLowerCase()}`,
+    holder: `${hostname()}:${process.pid}:${worker.name}`,
+    shellsMax: exchange.shellsPerAccountMax,
+    idleTimeoutMs: exchange.idleTimeoutSeconds * 1_000,
+    onError: (error) => log.warn({ err: error }, 'Renewing the lease of a shell failed'),
+  })
+  const stop = new AbortController()
+  let connected: Promise<Exchange> | undefined
+  const connect = () => {
+    const options = exchangeOptionsOf(exchange, {
+      purpose: 'read',
+      shellsMax: SHELLS_MAX,
+      password: readSecret(exchange.passwordFile),
+      ca: exchange.caFile === undefined ? undefined : readSecret(exchange.caFile),
+      leases,
+      knownServers: () => readClientAccessServers(pool, id),
+      log,
+    })
+    const connecting = connectExchange(options, stop.signal)
+    connecting.catch(() => {
+      if (connected === connecting) connected = undefined
+    })
+    return connecting
+  }
+  stack.defer(async () => {
+    stop.abort(new Error('The worker stops'))
+    const [settled] = await Promise.allSettled([connected])
+    if (settled.status === 'fulfilled') await settled.value?.[Symbol.asyncDispose]()
+  })
+  return {
+    id,
+    name,
+    isParallel: exchange.enableParallelCommandSupport,
+    refusedDevices: undefined,
+    connect: async (signal) => {
+      connected ??= connect()
+      return await raceAbort(connected, signal)
+    },
+  }
+}

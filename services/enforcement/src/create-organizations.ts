@@ -1,0 +1,52 @@
+import { hostname } from 'node:os'
+import { connectExchange, exchangeOptionsOf } from '@gatehouse/exchange'
+import { createRunspaceLeases, readClientAccessServers, readConnectorEpoch } from '@gatehouse/store'
+import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
+import { ExchangeConnection } from './exchange-connection.ts'
+import type { Organization } from './organization.ts'
+import { OrganizationPause } from './organization-pause.ts'
+
+/** So many messages in hand for each runspace: enough to keep it busy while others read, record and wait for their notices. */
+const IN_HAND_PER_RUNSPACE = 16
+const IN_HAND_MIN = 24
+
+/** The organisations of the settings; none is connected before it is needed. */
+export function createOrganizations(worker: Worker): Organization[] {
+  return worker.settings.organizations.map((settings) => createOrganization(settings, worker))
+}
+
+function createOrganization({ name, exchange, mail }: OrganizationSettings, worker: Worker): Organization {
+  const id = organizationIdOf(name)
+  const { pool } = worker.store
+  const log = worker.log.child({ organization: name })
+  const leases = createRunspaceLeases({
+    pool,
+    account: `${id}:${exchange.user.toLowerCase()}`,
+    holder: `${hostname()}:${process.pid}:${worker.name}`,
+    shellsMax: exchange.shellsPerAccountMax,
+    idleTimeoutMs: exchange.idleTimeoutSeconds * 1_000,
+    onError: (error) => log.warn({ err: error }, 'Renewing the lease of a shell failed'),
+  })
+  const connect = (signal: AbortSignal) =>
+    connectExchange(
+      exchangeOptionsOf(exchange, {
+        purpose: 'write',
+        password: readSecret(exchange.passwordFile),
+        ca: exchange.caFile === undefined ? undefined : readSecret(exchange.caFile),
+        leases,
+        knownServers: () => readClientAccessServers(pool, id),
+        log,
+      }),
+      signal,
+    )
+  const runspaces = exchange.enableParallelCommandSupport ? exchange.runspacesMax : 1
+  return {
+    id,
+    name,
+    connection: new ExchangeConnection({ readEpoch: () => readConnectorEpoch(pool, id), connect, log }),
+    pause: new OrganizationPause({ now: Date.now, random: Math.random }),
+    noticeWaitMs: mail.enabled ? mail.noticeWaitSecondsMax * 1_000 : 0,
+    inHandMax: Math.max(runspaces * IN_HAND_PER_RUNSPACE, IN_HAND_MIN),
+    inHand: 0,
+  }
+}

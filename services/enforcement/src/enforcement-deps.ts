@@ -1,0 +1,17 @@
+import type { BrokerConnection } from '@gatehouse/broker'
+import type { AdvisoryLocks, Store } from '@gatehouse/store'
+import type { Organization } from './organization.ts'
+
+/** What the handlers work with. */
+export type EnforcementDeps = {
+  readonly organizations: ReadonlyMap<string, Organization>
+  readonly pool: Store['pool']
+  readonly locks: Pick<AdvisoryLocks, 'tryLock'>
+  readonly broker: Pick<BrokerConnection, 'publish'>
+  readonly maxAttempts: number
+  readonly log: {
+    info(fields: object, message: string): void
+    warn(fields: object, message: string): void
+    debug(fields: object, message: string): void
+  }
+}

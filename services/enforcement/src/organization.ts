@@ -1,0 +1,15 @@
+import type { ExchangeConnection } from './exchange-connection.ts'
+import type { OrganizationPause } from './organization-pause.ts'
+
+/** One Exchange organisation as enforcement works on it. */
+export type Organization = {
+  readonly id: string
+  readonly name: string
+  readonly connection: ExchangeConnection
+  readonly pause: OrganizationPause
+  /** A block waits so long for its notice; 0: it does not, or mail is off. */
+  readonly noticeWaitMs: number
+  /** The most messages of it in hand at once, so that a slow Exchange cannot take the slots of the others. */
+  readonly inHandMax: number
+  inHand: number
+}

@@ -1,0 +1,46 @@
+import { AdvisoryLocks } from '@gatehouse/store'
+import type { Worker } from '@gatehouse/worker'
+import { createOrganizations } from './create-organizations.ts'
+import type { EnforcementDeps } from './enforcement-deps.ts'
+import { handleActOnDevice } from './handle-act-on-device.ts'
+import { handleMailboxDecided } from './handle-mailbox-decided.ts'
+import { handleReconcileOrganization } from './handle-reconcile-organization.ts'
+
+/** Above what one message may take: its turn in the queue for a runspace, and the cmdlet itself. RabbitMQ allows 30 minutes. */
+const HANDLER_MS = 15 * 60_000
+
+/** Starts consuming; disposing lets the work in hand finish, then closes the shells. */
+export async function startEnforcement(worker: Worker): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const { broker, store, settings, log } = worker
+  const locks = new AdvisoryLocks({
+    pool: store.pool,
+    applicationName: 'gatehouse-enforcement-locks',
+    onLost: (error) => log.warn({ err: error }, 'The connection that holds the mailbox locks was lost'),
+  })
+  stack.use(locks)
+  const organizations = createOrganizations(worker)
+  for (const { connection } of organizations) stack.use(connection)
+  const deps: EnforcementDeps = {
+    organizations: new Map(organizations.map((each) => [each.id, each])),
+    pool: store.pool,
+    locks,
+    broker,
+    maxAttempts: settings.broker.maxAttempts,
+    log,
+  }
+  const inHandMax = organizations.reduce((sum, each) => sum + each.inHandMax, 0)
+  const consumer = await broker.consume({
+    service: 'enforcement',
+    concurrency: Math.min(inHandMax, settings.broker.prefetchMax),
+    handlerTimeoutMs: HANDLER_MS,
+    handlers: {
+      'mailbox.decided': (message, context, signal) => handleMailboxDecided(message, context, deps, signal),
+      'enforcement.reconcile-organization': (message, context, signal) =>
+        handleReconcileOrganization(message, context, deps, signal),
+      'enforcement.act-on-device': (message, context, signal) => handleActOnDevice(message, context, deps, signal),
+    },
+  })
+  stack.use(consumer)
+  return stack.move()
+}

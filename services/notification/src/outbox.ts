@@ -1,0 +1,79 @@
+import type { MailSender } from '@gatehouse/mail'
+
+export type OutboxSettings = { readonly messagesPerMinute: number; readonly enrolUrl: string }
+
+export type OutboxOptions = { readonly sender: MailSender; readonly settings: OutboxSettings; readonly sendsMax: number }
+
+/**
+ * What this process knows about sending for one organisation: its sender, how many sends may be under way, until when the
+ * server asked for rest, and which waiting message is to come back when.
+ */
+export class Outbox {
+  readonly sender: MailSender
+  readonly enrolUrl: URL
+  /** Rates of at least one a second are counted by the second: the same rate without bursts, and a cheaper count. */
+  readonly rate: { readonly messagesMax: number; readonly windowMs: number }
+  readonly #sendsMax: number
+  #sending = 0
+  #pausedUntil = 0
+  #lastTurn = 0
+  #accountFailures = new Set<string>()
+
+  constructor(options: OutboxOptions) {
+    this.sender = options.sender
+    this.enrolUrl = new URL(options.settings.enrolUrl)
+    const perMinute = options.settings.messagesPerMinute
+    this.rate =
+      perMinute < 60
+        ? { messagesMax: perMinute, windowMs: 60_000 }
+        : { messagesMax: Math.floor(perMinute / 60), windowMs: 1_000 }
+    this.#sendsMax = options.sendsMax
+  }
+
+  /** A slot to send in, given back when disposed; undefined when all are taken. */
+  trySlot(): Disposable | undefined {
+    if (this.#sending >= this.#sendsMax) return undefined
+    this.#sending += 1
+    let isHeld = true
+    return {
+      [Symbol.dispose]: () => {
+        if (isHeld) this.#sending -= 1
+        isHeld = false
+      },
+    }
+  }
+
+  /** For how long nothing may be sent: the server asked for it, or the account is refused. */
+  pauseMs(now: number): number {
+    return Math.max(0, this.#pausedUntil - now)
+  }
+
+  pause(forMs: number, now: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + forMs)
+  }
+
+  /**
+   * When a bulk message that met the rate limit is to come back: each gets a turn of its own, so that a backlog does not return
+   * all at once to be refused again. An urgent one takes the first place that becomes free.
+   */
+  nextTurnMs(freeInMs: number, lane: 'bulk' | 'urgent', now: number): number {
+    if (lane === 'urgent') return freeInMs
+    const spacingMs = this.rate.windowMs / this.rate.messagesMax
+    this.#lastTurn = Math.max(now + freeInMs, this.#lastTurn + spacingMs)
+    return Math.ceil(this.#lastTurn - now)
+  }
+
+  /** Two different notices refused because of the account, with none sent in between, mean that it is the account indeed. */
+  noteAccountFailure(noticeId: string): { isProven: boolean } {
+    this.#accountFailures.add(noticeId)
+    return { isProven: this.#accountFailures.size > 1 }
+  }
+
+  noteSent(): void {
+    this.#accountFailures.clear()
+  }
+}
+
+export function createOutbox(options: OutboxOptions): Outbox {
+  return new Outbox(options)
+}

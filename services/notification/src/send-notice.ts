@@ -1,0 +1,164 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { mailFailureOf } from '@gatehouse/mail'
+import { done, type Lane, later, type Outcome, PermanentError, RetryableError } from '@gatehouse/messages'
+import {
+  beginSending,
+  type Database,
+  type ProblemJson,
+  type Row,
+  readMessageTemplate,
+  readNotice,
+  settleNotice,
+  tryWithLock,
+} from '@gatehouse/store'
+import type { Kysely } from 'kysely'
+import { composeNotice } from './compose-notice.ts'
+import type { NotificationDeps } from './notification-deps.ts'
+import type { Outbox } from './outbox.ts'
+
+const LOCKED_MS = 1_000
+const SLOT_WAIT_MS = 2_000
+const SLOT_POLL_MS = 20
+const SETTLE_MS = 10_000
+const ACCOUNT_MS = 60_000
+const UNREACHABLE_MS = 15_000
+
+/**
+ * Sends one notice, never twice and never not at all: that it is being sent is committed before it is, and a notice found in
+ * that state (we died, or the answer was lost) is looked up in Sent Items by its stamp before it is sent again. The lock of
+ * the notice keeps other copies, and a second delivery of the message, away meanwhile.
+ */
+export async function sendNotice(noticeId: string, deps: NotificationDeps, lane: Lane, signal: AbortSignal): Promise<Outcome> {
+  const known = await readNotice(deps.db, noticeId)
+  if (known === undefined) throw new PermanentError('notice-unknown', 'The notice is not stored')
+  if (isSettled(known)) return done
+  const outbox = deps.outboxes.get(known.organization_id)
+  if (outbox === undefined || (await isMoot(known, deps.db))) return await suppress(known, deps)
+  const pausedMs = outbox.pauseMs(deps.now().getTime())
+  if (pausedMs > 0) return later(pausedMs, 'mail-paused')
+  using slot = await waitForSlot(outbox, signal)
+  if (slot === undefined) return later(LOCKED_MS, 'mail-slots')
+  const locked = await tryWithLock(deps.db, `notice:${noticeId}`, (db) =>
+    attempt(noticeId, { ...deps, db }, { outbox, lane }, signal),
+  )
+  return locked === undefined ? later(LOCKED_MS, 'notice-locked') : locked.value
+}
+
+function isSettled(notice: Row<'notices'>): boolean {
+  return notice.state === 'sent' || notice.state === 'failed' || notice.state === 'suppressed'
+}
+
+/** A block that will not come, and an organisation that has gone into report-only mode, need no mail. One under way is seen through. */
+async function isMoot(notice: Row<'notices'>, db: Kysely<Database>): Promise<boolean> {
+  if (notice.state === 'sending') return false
+  const facts = await db
+    .selectFrom('organizations')
+    .leftJoin('access_changes', (join) => join.on('access_changes.id', '=', notice.change_id))
+    .select(['organizations.report_only', 'access_changes.state'])
+    .where('organizations.id', '=', notice.organization_id)
+    .executeTakeFirst()
+  return facts === undefined || facts.report_only || facts.state === 'superseded' || facts.state === 'reported'
+}
+
+async function suppress(notice: Row<'notices'>, deps: NotificationDeps): Promise<Outcome> {
+  // Only one that is certainly not on its way: another copy may have begun in the meantime.
+  if (notice.state === 'pending') {
+    await deps.db
+      .updateTable('notices')
+      .set({ state: 'suppressed' })
+      .where('id', '=', notice.id)
+      .where('state', '=', 'pending')
+      .execute()
+  }
+  return done
+}
+
+async function waitForSlot(outbox: Outbox, signal: AbortSignal): Promise<Disposable | undefined> {
+  for (let waitedMs = 0; waitedMs <= SLOT_WAIT_MS; waitedMs += SLOT_POLL_MS) {
+    const slot = outbox.trySlot()
+    if (slot !== undefined) return slot
+    await delay(SLOT_POLL_MS, undefined, { signal })
+  }
+  return undefined
+}
+
+type Attempt = { outbox: Outbox; lane: Lane }
+
+async function attempt(
+  noticeId: string,
+  deps: NotificationDeps,
+  { outbox, lane }: Attempt,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  // Read again under the lock: whoever held it may have sent it.
+  const notice = await readNotice(deps.db, noticeId)
+  if (notice === undefined || isSettled(notice)) return done
+  if (notice.state === 'sending') {
+    const settleMs = (deps.settleMs ?? SETTLE_MS) - (notice.attempt_ms ?? 0)
+    if (settleMs > 0) return later(Math.ceil(settleMs), 'mail-settling')
+    if (await wasSent(notice, { outbox, deps }, signal)) {
+      await settleNotice(deps.db, notice.id, { state: 'sent' })
+      deps.log.info({ noticeId: notice.id }, 'Found in Sent Items a notice whose answer was lost')
+      return done
+    }
+  }
+  const template = await readMessageTemplate(deps.db, notice.organization_id, notice.locale)
+  const mail = composeNotice(notice, template, outbox.enrolUrl)
+  const fullMs = await beginSending(deps.db, { id: notice.id, organizationId: notice.organization_id }, outbox.rate)
+  if (fullMs !== undefined) return later(outbox.nextTurnMs(fullMs, lane, deps.now().getTime()), 'mail-rate')
+  try {
+    await outbox.sender.send(mail, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    return await settleFailure(error, notice.id, { outbox, deps })
+  }
+  outbox.noteSent()
+  await settleNotice(deps.db, notice.id, { state: 'sent' })
+  return done
+}
+
+type Sending = { outbox: Outbox; deps: NotificationDeps }
+
+async function wasSent(notice: Row<'notices'>, { outbox, deps }: Sending, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await outbox.sender.wasSent(notice.id, signal)
+  } catch (error) {
+    if (error instanceof RetryableError && error.retryAfterMs !== undefined) {
+      outbox.pause(error.retryAfterMs, deps.now().getTime())
+    }
+    throw error
+  }
+}
+
+/** What a failed attempt means for the notice, for the organisation's other notices, and for the message. */
+async function settleFailure(error: unknown, noticeId: string, { outbox, deps }: Sending): Promise<Outcome> {
+  const { scope, sent, permanent } = mailFailureOf(error)
+  const problem = problemOf(error)
+  const now = deps.now().getTime()
+  if (permanent && scope === 'recipient') {
+    await settleNotice(deps.db, noticeId, { state: 'failed', problem })
+    deps.log.warn({ noticeId, problem }, 'A notice cannot be delivered')
+    return done
+  }
+  await settleNotice(deps.db, noticeId, { state: sent === 'no' ? 'pending' : 'sending', problem })
+  if (permanent) {
+    if (outbox.noteAccountFailure(noticeId).isProven) outbox.pause(ACCOUNT_MS, now)
+    deps.log.error({ noticeId, problem }, 'The notification account cannot send: an administrator is needed')
+    return later(ACCOUNT_MS, 'mail-account')
+  }
+  if (error instanceof RetryableError && error.retryAfterMs !== undefined) {
+    outbox.pause(error.retryAfterMs, now)
+    return later(error.retryAfterMs, 'mail-server-busy')
+  }
+  if (sent === 'no') {
+    outbox.pause(UNREACHABLE_MS, now)
+    return later(UNREACHABLE_MS, 'mail-unreachable')
+  }
+  throw error
+}
+
+function problemOf(error: unknown): ProblemJson {
+  const known = error instanceof PermanentError || error instanceof RetryableError
+  const message = error instanceof Error ? error.message : String(error)
+  return { code: known ? error.code : 'unexpected', message: message.slice(0, 2_000) }
+}

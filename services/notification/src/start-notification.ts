@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs'
+import { createEwsSender, type MailSender } from '@gatehouse/mail'
+import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
+import { handleAccessChanged } from './handle-access-changed.ts'
+import { handleSendNotice } from './handle-send-notice.ts'
+import type { NotificationDeps } from './notification-deps.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
+
+/** Messages in hand at once. Waiting for a slot of an organisation costs nothing, so a slow server never stops the others. */
+const CONCURRENCY = 64
+const HANDLER_MS = 300_000
+
+/** Starts sending notices: one sender and one outbox for each organisation with mail. */
+export async function startNotification(worker: Worker): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  // A send holds a connection for as long as it takes (the lock of its notice), so it must leave some for everything else.
+  const connections = Math.max(1, worker.settings.database.connectionsMax - 4)
+  const outboxes = new Map<string, Outbox>()
+  for (const organization of worker.settings.organizations) {
+    if (!organization.mail.enabled) continue
+    const sender = stack.use(createSender(organization, worker))
+    const share = Math.max(1, Math.floor(connections / worker.settings.organizations.length))
+    const outbox = createOutbox({
+      sender,
+      settings: organization.mail,
+      sendsMax: Math.min(organization.mail.concurrency, share),
+    })
+    outboxes.set(organizationIdOf(organization.name), outbox)
+  }
+  const deps: NotificationDeps = { db: worker.store.db, outboxes, log: worker.log, now: () => new Date() }
+  stack.use(
+    await worker.broker.consume({
+      service: 'notification',
+      concurrency: CONCURRENCY,
+      handlerTimeoutMs: HANDLER_MS,
+      handlers: {
+        'access.changed': (message, context, signal) => handleAccessChanged(message, deps, context, signal),
+        'notification.send-notice': (message, context, signal) => handleSendNotice(message, deps, context, signal),
+      },
+    }),
+  )
+  return stack.move()
+}
+
+function createSender({ mail }: OrganizationSettings, worker: Worker): MailSender & AsyncDisposable {
+  return createEwsSender({
+    url: mail.exchangeWebServiceURL,
+    user: mail.user,
+    password: readSecret(mail.passwordFile),
+    ca: mail.caFile === undefined ? undefined : readFileSync(mail.caFile, 'utf8'),
+    from: mail.from,
+    log: worker.log,
+    connectionsMax: mail.concurrency,
+  })
+}

@@ -1,0 +1,62 @@
+import { runMeasuredSync, type System, WORKER_NAMES } from '@gatehouse/cli/system'
+import { sql } from 'kysely'
+import { describe, expect, it } from 'vitest'
+import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
+
+const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 240_000, onProgress: () => {} } as const
+
+/** Resolves when so many changes are written: the middle of a sync, by what has happened and not by the clock. */
+async function whenWritten(system: System, count: number, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted()
+    const { rows } = await sql<{
+      n: number
+    }>`select count(*)::int as n from access_changes where written_at is not null`.execute(system.store.db)
+    if ((rows[0]?.n ?? 0) >= count) return
+  }
+}
+
+describe('a worker killed in the middle of a sync and started again', () => {
+  for (const worker of WORKER_NAMES) {
+    it(`leaves the right end state and sends no mail twice: ${worker}`, async ({ signal }) => {
+      await using system = await startTestSystem({ latencyMs: 40 }, signal)
+
+      const sync = runMeasuredSync(system, FULL, signal)
+      await whenWritten(system, 20, signal)
+      await system.workers.crash(worker)
+      const { run } = await sync
+
+      expect(run.status).toBe('succeeded')
+      expect(await readEndState(system)).toMatchObject(RIGHT)
+    })
+  }
+})
+
+describe('connections cut in the middle of a sync', () => {
+  it('loses nothing when PostgreSQL ends every connection of the workers', async ({ signal }) => {
+    await using system = await startTestSystem({ latencyMs: 40 }, signal)
+
+    const sync = runMeasuredSync(system, FULL, signal)
+    await whenWritten(system, 20, signal)
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`.execute(
+      system.store.db,
+    )
+    const { run } = await sync
+
+    expect(run.status).toBe('succeeded')
+    expect(await readEndState(system)).toMatchObject(RIGHT)
+  })
+
+  it('loses nothing when RabbitMQ is stopped and started again', async ({ signal }) => {
+    await using system = await startTestSystem({ latencyMs: 40 }, signal)
+
+    const sync = runMeasuredSync(system, FULL, signal)
+    await whenWritten(system, 20, signal)
+    await system.parts.broker?.restart?.()
+    const { run } = await sync
+
+    expect(system.parts.broker?.restart).toBeDefined()
+    expect(run.status).toBe('succeeded')
+    expect(await readEndState(system)).toMatchObject(RIGHT)
+  })
+})

@@ -1,0 +1,10 @@
+export { startExchangeSimulator } from './exchange/start-exchange-simulator.ts'
+export type { GraphFaults } from './microsoft/graph-faults.ts'
+export {
+  type MicrosoftSimulator,
+  type MicrosoftSimulatorOptions,
+  startMicrosoftSimulator,
+} from './microsoft/start-microsoft-simulator.ts'
+export { createPopulation, type PopulationOptions } from './population/create-population.ts'
+export type { Population, PopulationMailbox, PopulationPartnership, Truth } from './population/population.ts'
+export { type ServeOptions, type SimulatorsReady, serveSimulators } from './serve.ts'

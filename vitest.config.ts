@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config'
+
+/** `unit`: beside the code, no sockets, no sleeping. `real`: against one RabbitMQ and one PostgreSQL, each file with its own vhost and database. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{libs,services}/*/src/**/*.test.ts', 'test/simulators/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+          // These tests share nothing that one could spoil for another, and a process per file would take most of their time.
+          isolate: false,
+          sequence: { groupOrder: 0 },
+          testTimeout: 10_000,
+        },
+      },
+      {
+        test: {
+          name: 'real',
+          include: [
+            '{libs,services}/*/test/**/*.test.ts',
+            'test/simulators/test/**/*.test.ts',
+            'test/{conformance,end-to-end,faults}/**/*.test.ts',
+          ],
+          globalSetup: 'test/environment/start-real-parts.ts',
+          setupFiles: 'test/environment/check-nothing-left.ts',
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+    teardownTimeout: 60_000,
+  },
+})
