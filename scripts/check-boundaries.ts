@@ -51,7 +51,8 @@ function findImports({ path, text }: SourceFile): string[] {
   const isTest = /\.test\.ts$|(^|\/)test\//.test(path) && !path.startsWith(SIMULATORS)
   const imports = listImports(text)
   return [
-    ...imports
+    // The scripts' own tests quote imports that are wrong.
+    ...(path.startsWith('scripts/') ? [] : imports)
       .filter((name) => /^@gatehouse\/[^/]+\/src\//.test(name))
       .map((name) => `imports ${name} past the package's exports`),
     ...(path.endsWith('.test.ts') ? [] : findImpure(path, imports)),

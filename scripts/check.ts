@@ -22,7 +22,13 @@ const steps: Step[] = [
   programStep('types', [inModules('typescript7/bin/tsc'), '--noEmit', '-p', '.'], options),
   programStep(
     'format and lint',
-    [inModules('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', ...(isWriting ? ['--write'] : [])],
+    [
+      inModules('@biomejs/biome/bin/biome'),
+      'check',
+      '--error-on-warnings',
+      '--max-diagnostics=200',
+      ...(isWriting ? ['--write'] : []),
+    ],
     options,
   ),
   programStep('dead code', [inModules('knip/bin/knip.js'), '--no-progress', '--no-config-hints'], options),

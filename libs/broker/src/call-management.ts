@@ -44,6 +44,8 @@ async function send(
       body: call.body === undefined ? null : JSON.stringify(call.body),
       headersTimeout: REQUEST_TIMEOUT_MS,
       bodyTimeout: REQUEST_TIMEOUT_MS,
+      // Calls are rare: no connection is kept for the next one.
+      reset: true,
       signal,
     })
   } catch (cause) {

@@ -34,7 +34,7 @@ export function ladderRoute(
   delayMs: number,
   to: { service: ServiceName; lane: Lane },
 ): { exchange: string; routingKey: string; delayMs: number } {
-  const clampedMs = Math.min(Math.max(delayMs, 0), LADDER_DELAY_MS_MAX)
+  const clampedMs = delayMs > 0 ? Math.min(delayMs, LADDER_DELAY_MS_MAX) : 0
   const steps = Math.ceil(clampedMs / LADDER_STEP_MS)
   const bits = steps.toString(2).padStart(LADDER_LEVELS, '0')
   // Entering at the highest level that is used saves the hops through those above it.

@@ -4,16 +4,20 @@ export type ProgramResult = { readonly code: number | null; readonly output: str
 export type RunProgram = (
   program: string,
   args: readonly string[],
-  o: { signal: AbortSignal; timeoutMs: number },
+  o: { signal: AbortSignal; timeoutMs: number; env?: Record<string, string> },
 ) => Promise<ProgramResult>
 
 const OUTPUT_CHARACTERS_MAX = 64_000
 
 /** Runs a program to its end and gives back its exit code and what it printed. A program that cannot start has code null. */
-export const runProgram: RunProgram = (program, args, { signal, timeoutMs }) =>
+export const runProgram: RunProgram = (program, args, { signal, timeoutMs, env }) =>
   new Promise((resolve, reject) => {
     const bound = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], signal: bound })
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal: bound,
+      ...(env === undefined ? {} : { env }),
+    })
     let output = ''
     const collect = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-OUTPUT_CHARACTERS_MAX)

@@ -27,6 +27,8 @@ kill $watcher $epmd 2>/dev/null
 wait
 exit $code
 `
+/** Where Erlang's programs (erl, epmd) may be, beside the shell's own. */
+export const PROGRAMS_PATH = '/usr/lib/erlang/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/opt/homebrew/bin'
 const STOP_TIMEOUT_MS = 30_000
 const OUTPUT_CHARACTERS_MAX = 8_000
 
@@ -37,7 +39,7 @@ export function spawnRabbitmqNode(options: { program: string; directory: string;
     // A session of its own: Ctrl-C in our terminal must not end the broker before its clients have let go.
     detached: true,
     cwd: options.directory,
-    env: { PATH: `/usr/lib/erlang/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/opt/homebrew/bin`, ...options.env },
+    env: { PATH: PROGRAMS_PATH, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   let output = ''

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { RetryableError } from '@gatehouse/messages'
 import type { BrokerLog } from './broker-options.ts'
 import { ensureRabbitmqServer } from './ensure-rabbitmq-server.ts'
 import { findFreePorts } from './find-free-ports.ts'
-import { type NodeProcess, spawnRabbitmqNode } from './spawn-rabbitmq-node.ts'
+import { runProgram } from './run-program.ts'
+import { type NodeProcess, PROGRAMS_PATH, spawnRabbitmqNode } from './spawn-rabbitmq-node.ts'
 import { waitForManagement } from './wait-for-management.ts'
 
 export type LocalRabbitmqOptions = {
@@ -28,12 +29,15 @@ export type LocalRabbitmq = AsyncDisposable & {
   stop(options?: { kill?: boolean }): Promise<void>
   /** Stops and starts it again on the same port with the same data; `kill`: without letting it say goodbye. */
   restart(options?: { kill?: boolean }): Promise<void>
+  /** Runs `rabbitmqctl` against this node and gives back what it printed. Throws when it fails. */
+  rabbitmqctl(...args: string[]): Promise<string>
 }
 
 type Ports = { amqp: number; management: number; distribution: number; epmd: number }
 type Node = { ports: Ports; directory: string; user: string; password: string; program: string }
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/sbin:/opt/homebrew/bin'
+const CTL_TIMEOUT_MS = 60_000
 const START_ATTEMPTS = 3
 const START_TIMEOUT_MS = 120_000
 
@@ -91,6 +95,14 @@ class RunningNode implements LocalRabbitmq {
   async restart(options: { kill?: boolean } = {}): Promise<void> {
     await this.process.stop(options)
     this.process = await start(this.node, this.options.signal)
+  }
+
+  async rabbitmqctl(...args: string[]): Promise<string> {
+    const program = join(dirname(this.node.program), 'rabbitmqctl')
+    const env = { PATH: PROGRAMS_PATH, ...environmentOf(this.node, this.node.ports) }
+    const { code, output } = await runProgram(program, args, { signal: this.options.signal, timeoutMs: CTL_TIMEOUT_MS, env })
+    if (code !== 0) throw new RetryableError('rabbitmqctl-failed', `rabbitmqctl ${args.join(' ')}: ${output.slice(-500)}`)
+    return output
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

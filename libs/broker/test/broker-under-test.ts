@@ -2,95 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type ChannelModel, connect } from 'amqplib'
 import { inject } from 'vitest'
-import { callManagement } from '../src/call-management.ts'
+import { callManagement, type ManagementAccess } from '../src/call-management.ts'
 import type { BrokerConnection, BrokerLog, BrokerOptions } from '../src/index.ts'
 import { applyTopology, connectBroker, SERVICE_NAMES, type ServiceName } from '../src/index.ts'
 import { type LocalRabbitmq, startLocalRabbitmq } from '../src/local-rabbitmq.ts'
 
-declare module 'vitest' {
-  export interface ProvidedContext {
-    /** Of a node that several test files share: with an administrator's user and password, without a virtual host. */
-    amqpUrl?: string
-    managementUrl?: string
-  }
-}
-
 const SILENT: BrokerLog = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} }
-
-/** A virtual host of its own with the topology applied. */
-export type BrokerUnderTest = AsyncDisposable & {
-  readonly signal: AbortSignal
-  readonly vhost: string
-  /** The node, when it was started for this file alone. */
-  readonly node: LocalRabbitmq | undefined
-  readonly admin: { readonly managementUrl: string; readonly user: string; readonly password: string }
-  /** Connects as the administrator, or as a worker's user. */
-  connect(options?: Partial<BrokerOptions> & { as?: ServiceName }): Promise<BrokerConnection>
-  /** Plain amqplib, as the administrator or as a worker's user. */
-  raw(as?: ServiceName): Promise<ChannelModel>
-  /** Ready messages of a queue, exact and immediate. */
-  depth(queue: string): Promise<number>
-  manage(call: { method: 'GET' | 'PUT' | 'POST' | 'DELETE'; path: string; body?: unknown }): Promise<unknown>
-}
-
-/**
- * Uses the node that the run provides, else starts one; `own` always starts one, for tests that break it.
- */
-export async function startBrokerUnderTest(options: { own?: boolean } = {}): Promise<BrokerUnderTest> {
-  await using stack = new AsyncDisposableStack()
-  const abort = new AbortController()
-  stack.defer(() => abort.abort())
-  const provided = options.own === true ? undefined : inject('amqpUrl')
-  const node = provided === undefined ? await startOwn(stack, abort.signal) : undefined
-  const url = new URL(node?.amqpUrl ?? provided ?? '')
-  const name = `t${randomBytes(4).toString('hex')}`
-  const admin = {
-    managementUrl: node?.managementUrl ?? inject('managementUrl') ?? '',
-    user: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-  }
-  const passwords = Object.fromEntries(SERVICE_NAMES.map((service) => [service, `${name}-${service}`]))
-  const manage: BrokerUnderTest['manage'] = (call) => callManagement(admin, call, abort.signal)
-  await applyTopology({ ...admin, vhost: name, usersPasswords: passwords, userPrefix: `${name}-` }, abort.signal)
-  if (node === undefined)
-    stack.defer(async () => {
-      await callManagement(admin, { method: 'DELETE', path: `/api/vhosts/${name}` }, AbortSignal.timeout(30_000))
-    })
-  url.pathname = `/${name}`
-  const credentialsOf = (as: ServiceName | undefined): { user?: string; password?: string } =>
-    as === undefined ? {} : { user: `${name}-${as}`, password: `${name}-${as}` }
-  const raw: BrokerUnderTest['raw'] = async (as) => {
-    const own = new URL(url)
-    const { user, password } = credentialsOf(as)
-    if (user !== undefined) own.username = user
-    if (password !== undefined) own.password = password
-    const model = await connect(own.href)
-    model.on('error', () => {})
-    return model
-  }
-  const owned = stack.move()
-  return {
-    signal: abort.signal,
-    vhost: name,
-    node,
-    admin,
-    manage,
-    raw,
-    connect: ({ as, ...more } = {}) =>
-      connectBroker({ ...DEFAULTS, url: url.href, ...credentialsOf(as), ...more }, abort.signal),
-    depth: async (queue) => {
-      const model = await raw()
-      const channel = await model.createChannel()
-      const { messageCount } = await channel.checkQueue(queue)
-      await model.close()
-      return messageCount
-    },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
-}
-
 const DEFAULTS = {
   connectionName: 'test',
   log: SILENT,
@@ -100,6 +20,86 @@ const DEFAULTS = {
   laterAgeMsMax: 60_000,
   retry: { backoffBaseMs: 50, backoffCapMs: 200, unknownDelayMs: 250 },
 }
+/** Two nodes and two test files may start at once on two cores. */
+export const START_TIMEOUT_MS = 180_000
+
+/** A virtual host of its own with the topology applied. */
+export type BrokerUnderTest = AsyncDisposable & {
+  readonly signal: AbortSignal
+  readonly vhost: string
+  /** With the administrator's user and password. */
+  readonly url: string
+  /** The node, when it was started for this file alone. */
+  readonly node: LocalRabbitmq | undefined
+  readonly admin: ManagementAccess
+  /** Connects as the administrator, or as a worker's user. */
+  connect(options?: Partial<BrokerOptions> & { as?: ServiceName }): Promise<BrokerConnection>
+  /** Plain amqplib, as the administrator or as a worker's user. */
+  raw(as?: ServiceName): Promise<ChannelModel>
+  /** Ready messages of a queue, exact and immediate. */
+  depth(queue: string): Promise<number>
+  manage(call: { method: 'GET' | 'PUT' | 'POST' | 'DELETE'; path: string; body?: unknown }): Promise<unknown>
+}
+
+type Shared = { amqpUrl: string; managementUrl: string }
+
+/** Uses the node that the test run provides, else starts one. `own` always starts one, for tests that break it. */
+export async function startBrokerUnderTest(options: { own?: boolean } = {}): Promise<BrokerUnderTest> {
+  await using stack = new AsyncDisposableStack()
+  const abort = new AbortController()
+  stack.defer(() => abort.abort())
+  const shared = options.own === true ? undefined : (inject as (key: string) => Shared | undefined)('parts')
+  const node = shared === undefined ? await startOwn(stack, abort.signal) : undefined
+  const { amqpUrl, managementUrl } = node ?? (shared as Shared)
+  const url = new URL(amqpUrl)
+  const vhost = `broker-${randomBytes(6).toString('hex')}`
+  const admin = { managementUrl, user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
+  url.pathname = `/${vhost}`
+  const nameOf = (service: ServiceName): string => `${vhost}-${service}`
+  const usersPasswords = Object.fromEntries(SERVICE_NAMES.map((service) => [service, nameOf(service)]))
+  const manage: BrokerUnderTest['manage'] = (call) => callManagement(admin, call, AbortSignal.timeout(30_000))
+  if (node === undefined) stack.defer(() => cleanUp(manage, vhost, SERVICE_NAMES.map(nameOf)))
+  await applyTopology({ ...admin, vhost, usersPasswords, userPrefix: `${vhost}-` }, abort.signal)
+  const credentialsOf = (as?: ServiceName) => (as === undefined ? {} : { user: nameOf(as), password: nameOf(as) })
+  const raw: BrokerUnderTest['raw'] = (as) => connectRaw(url, credentialsOf(as))
+  const owned = stack.move()
+  return {
+    signal: abort.signal,
+    vhost,
+    url: url.href,
+    node,
+    admin,
+    manage,
+    raw,
+    connect: ({ as, ...more } = {}) =>
+      connectBroker({ ...DEFAULTS, url: url.href, ...credentialsOf(as), ...more }, abort.signal),
+    depth: async (queue) => {
+      const model = await raw()
+      const { messageCount } = await (await model.createChannel()).checkQueue(queue)
+      await model.close()
+      return messageCount
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** Asks until it is so; for what the broker tells nobody. */
+export async function until(isSo: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`Not so within ${timeoutMs} ms: ${isSo.toString()}`)
+    await delay(20)
+  }
+}
+
+async function connectRaw(url: URL, credentials: { user?: string; password?: string }): Promise<ChannelModel> {
+  const own = new URL(url)
+  if (credentials.user !== undefined) own.username = credentials.user
+  if (credentials.password !== undefined) own.password = credentials.password
+  const model = await connect(own.href)
+  model.on('error', () => {})
+  return model
+}
 
 async function startOwn(stack: AsyncDisposableStack, signal: AbortSignal): Promise<LocalRabbitmq> {
   const directory = await mkdtemp(join(tmpdir(), 'gatehouse-rabbitmq-'))
@@ -107,4 +107,9 @@ async function startOwn(stack: AsyncDisposableStack, signal: AbortSignal): Promi
   const node = await startLocalRabbitmq({ directory, log: SILENT, signal })
   stack.defer(() => node.stop({ kill: true }))
   return node
+}
+
+async function cleanUp(manage: BrokerUnderTest['manage'], vhost: string, users: readonly string[]): Promise<void> {
+  await manage({ method: 'DELETE', path: `/api/vhosts/${vhost}` })
+  for (const user of users) await manage({ method: 'DELETE', path: `/api/users/${user}` }).catch(() => {})
 }

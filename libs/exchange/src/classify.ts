@@ -94,7 +94,7 @@ function engineFaultOf(error: PermanentError | RetryableError): Fault {
   const { detail } = error
   const fault: Fault = { origin: 'engine', message: error.message, engineCode: error.code }
   if (detail['faultCode'] !== undefined) fault.faultCode = String(detail['faultCode'])
-  if (typeof detail['httpStatus'] === 'number') fault.httpStatus = detail['httpStatus']
+  if (typeof detail['status'] === 'number') fault.httpStatus = detail['status']
   if (typeof detail['fullyQualifiedErrorId'] === 'string') fault.fullyQualifiedErrorId = detail['fullyQualifiedErrorId']
   let cause: unknown = error.cause
   for (let depth = 0; depth < CAUSES_MAX && cause instanceof Error; depth++) {

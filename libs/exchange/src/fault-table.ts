@@ -32,6 +32,13 @@ export const FAULT_TABLE: readonly FaultRow[] = [
     source: 'ERROR_WSMAN_QUOTA_MAX_SHELLS, powershell.md §3.5; texts of cloudiffic.com and windowspro.de, connector.md §3.2',
   },
   {
+    code: 'shell-budget-exhausted',
+    kind: 'retryable',
+    scope: 'account',
+    engineCodes: ['runspace-lease-unavailable'],
+    source: 'design.md §6: the shells of an account are counted across all workers',
+  },
+  {
     code: 'exchange-operations-exhausted',
     kind: 'retryable',
     scope: 'account',

@@ -96,7 +96,12 @@ function handle(context: Context, exchange: Exchange): void {
   const shellId = /Name="ShellId">([^<]+)</.exec(body)?.[1] ?? ''
   const shell = state.shells.get(shellId)
   if (shell === undefined || request.headers.cookie !== shell.cookie) {
-    sendFault(response, body, 2150858843, `[FailureCategory=WSMan-InvalidShellID] The shell was not found on the server. [RequestId=r-1]`)
+    sendFault(
+      response,
+      body,
+      2150858843,
+      `[FailureCategory=WSMan-InvalidShellID] The shell was not found on the server. [RequestId=r-1]`,
+    )
     return
   }
   switch (action) {
@@ -166,11 +171,17 @@ function receive(context: Context, shell: Shell, exchange: Exchange): void {
     const bytes = shell.pool.take(commandId, Math.floor(((envelope - 2_048) * 3) / 4))
     const isDone = commandId !== undefined && shell.pool.isDone(commandId)
     if (bytes.length === 0 && !isDone) {
-      sendFault(exchange.response, exchange.body, 2150858793, 'The WS-Management service cannot complete the operation within the time specified in OperationTimeout.')
+      sendFault(
+        exchange.response,
+        exchange.body,
+        2150858793,
+        'The WS-Management service cannot complete the operation within the time specified in OperationTimeout.',
+      )
       return
     }
     const id = commandId === undefined ? '' : ` CommandId="${commandId.toUpperCase()}"`
-    const stream = bytes.length === 0 ? '' : `<rsp:Stream Name="stdout"${id}>${Buffer.from(bytes).toString('base64')}</rsp:Stream>`
+    const stream =
+      bytes.length === 0 ? '' : `<rsp:Stream Name="stdout"${id}>${Buffer.from(bytes).toString('base64')}</rsp:Stream>`
     const state = isDone ? `<rsp:CommandState${id} State="${SHELL}/CommandState/Done"/>` : ''
     reply(exchange, `<rsp:ReceiveResponse>${stream}${state}</rsp:ReceiveResponse>`)
   }

@@ -18,6 +18,13 @@ export {
   setLastSync,
 } from './connectors.ts'
 export { createDatabase, type DatabaseOptions, type Store } from './create-database.ts'
+export {
+  type MailboxToDecide,
+  type NewDecision,
+  readMailboxPage,
+  readMailboxToDecide,
+  storeMailboxDecision,
+} from './decisions.ts'
 export { type ObservedDeviceClass, storeDeviceClasses } from './device-classes.ts'
 export {
   markPartnershipsVanished,
@@ -27,7 +34,9 @@ export {
   type StoredPartnership,
   storePartnerships,
 } from './device-partnerships.ts'
+export { type ObservedGroup, type ObservedUser, readMailboxesOfUsers, replaceDirectory } from './directory-users.ts'
 export { type ObservedServer, readClientAccessServers, storeExchangeServers } from './exchange-servers.ts'
+export { type GraphCursor, type RunReadiness, readGraphCursor, readRunReadiness, storeGraphCursor } from './graph-cursors.ts'
 export {
   type EnforcementRecord,
   type MailboxToEnforce,
@@ -36,6 +45,7 @@ export {
   readMailboxToEnforce,
   recordEnforcement,
 } from './mailbox-enforcements.ts'
+export { layOver, type MailboxLists } from './mailbox-lists.ts'
 export {
   countObserved,
   markMailboxesVanished,
@@ -45,6 +55,7 @@ export {
   type StoredMailbox,
   storeMailboxes,
 } from './mailboxes.ts'
+export { countMissingRefresh, type ObservedManagedDevice, readUsersOfDevices, storeManagedDevices } from './managed-devices.ts'
 export { type MessageTemplate, readMessageTemplate, replaceMessageTemplates } from './message-templates.ts'
 export { migrate } from './migrate.ts'
 export { beginSending, insertNotice, type NoticeFacts, readNotice, readNoticeFacts, settleNotice } from './notices.ts'

@@ -120,9 +120,19 @@ async function preparePlace(wanted: string, account: Account | undefined): Promi
   await mkdir(wanted, { recursive: true })
   const kept: Place = { directory: wanted, remove: () => Promise.resolve() }
   if (account === undefined || (await openPath(wanted, account))) return kept
-  const directory = await mkdtemp(join(tmpdir(), 'gatehouse-postgres-'))
+  const directory = await mkdtemp(join(await findTemporary(account), 'gatehouse-postgres-'))
   await chmod(directory, 0o711)
   return { directory, remove: () => rm(directory, { recursive: true, force: true }) }
+}
+
+/** root's own temporary folder is closed to others on some systems. */
+async function findTemporary(account: Account): Promise<string> {
+  for (const folder of [tmpdir(), '/tmp', '/var/tmp'])
+    if (existsSync(folder) && (await isReachable(folder, account))) return folder
+  throw new PermanentError(
+    'postgres-unavailable',
+    'No temporary folder is open to other users; name a server in GATEHOUSE_DATABASE_URL',
+  )
 }
 
 /** Lets the account pass through folders of ours below the temporary folder; never changes a folder anywhere else. */

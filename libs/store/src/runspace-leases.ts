@@ -21,15 +21,14 @@ export type RunspaceLeasesOptions = {
   shellsMax: number
   /** How long an abandoned shell counts on the server. */
   idleTimeoutMs: number
-  onError: (error: unknown) => void
 }
 
 const MARGIN_MS = 30_000
 const KEPT_AFTER_EXPIRY = '1 day'
 
 /**
- * The account's budget of shells. A lease is renewed by itself until it is given back; when the process dies it runs out once
- * the server has dropped the idle shell too.
+ * The account's budget of shells. Whoever holds a lease renews it well within the idle timeout; when the process dies it runs out
+ * once the server has dropped the idle shell too.
  */
 export function createRunspaceLeases(options: RunspaceLeasesOptions): {
   acquire(signal: AbortSignal): Promise<RunspaceLease | undefined>
@@ -70,28 +69,23 @@ async function insertLease(o: RunspaceLeasesOptions): Promise<string | undefined
 }
 
 function createLease(id: string, o: RunspaceLeasesOptions): RunspaceLease {
-  const ttlMs = o.idleTimeoutMs + MARGIN_MS
   const expireIn = (ms: number) =>
     o.pool.query(
       `update runspace_leases set expires_at = clock_timestamp() + $2::double precision * interval '1 millisecond' where id = $1`,
       [id, ms],
     )
-  const renew = async () => {
-    await expireIn(ttlMs)
-  }
-  const timer = setInterval(() => void renew().catch(o.onError), ttlMs / 3).unref()
   return {
     id,
-    renew,
+    async renew() {
+      await expireIn(o.idleTimeoutMs + MARGIN_MS)
+    },
     async attach(shell) {
       await o.pool.query('update runspace_leases set shell = $2::jsonb where id = $1', [id, JSON.stringify(shell)])
     },
     async release() {
-      clearInterval(timer)
       await o.pool.query('delete from runspace_leases where id = $1', [id])
     },
     async abandon() {
-      clearInterval(timer)
       await expireIn(o.idleTimeoutMs)
     },
   }

@@ -1,8 +1,13 @@
+/** Escapes by which JSON.stringify writes NUL and halves of surrogate pairs. */
+const UNSTORABLE = /\\u(?:0000|d[89a-f])/
+
 /**
  * JSON that PostgreSQL takes: its text cannot hold NUL nor half a surrogate pair, and a phone may put either into its name.
  * Without this one hostile phone would keep a whole organisation from being stored.
  */
 export function storableJson(value: unknown): string {
+  const json = JSON.stringify(value)
+  if (!UNSTORABLE.test(json)) return json
   return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'string' ? storableText(item) : item))
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createDatabase, type Store } from '@gatehouse/store'
 import { loadSettings, organizationIdOf } from '@gatehouse/worker'
+// @boundaries-ignore the tests of all packages share one environment
 import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
 import type { ControlDeps } from '../src/control-deps.ts'
 
@@ -52,7 +53,7 @@ export async function startFixture(): Promise<Fixture> {
   }
 }
 
-function createSettings(options: { groups?: string[]; reportOnly?: boolean; organizations?: string[] }) {
+export function createSettings(options: { groups?: string[]; reportOnly?: boolean; organizations?: string[] }) {
   const organizations = (options.organizations ?? ['contoso']).map((name) => ({
     name,
     exchange: { url: 'https://mail.contoso.com/powershell', user: 'u', passwordFile: '/secret' },
@@ -137,7 +138,7 @@ export async function insertMailbox({ db }: Store, seed: MailboxSeed): Promise<{
         device_id: 'x',
         access: 'block',
         exemption: 'block',
-        reason: 'not-compliant',
+        reason: 'noncompliant',
         inputs: '{}',
         decision_version: version,
         decided_at: at,

@@ -98,6 +98,9 @@ async function publishMailboxes(sync: Sync, ids: ReadonlySet<string>): Promise<v
 async function settleFailure(sync: Sync, error: unknown): Promise<Outcome> {
   const { context, deps, organization, signal } = sync
   signal.throwIfAborted()
+  // Shells come free again by themselves; waiting for one is nobody's failure.
+  if (error instanceof RetryableError && error.detail['scope'] === 'account')
+    return later(error.retryAfterMs ?? BUSY_MS, 'shells-exhausted')
   const isPermanent = error instanceof PermanentError
   const code = isPermanent || error instanceof RetryableError ? error.code : 'unexpected'
   const message = error instanceof Error ? error.message.slice(0, 1_000) : String(error)

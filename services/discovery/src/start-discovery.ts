@@ -55,7 +55,6 @@ function createOrganization(
     holder: `${hostname()}:${process.pid}:${worker.name}`,
     shellsMax: exchange.shellsPerAccountMax,
     idleTimeoutMs: exchange.idleTimeoutSeconds * 1_000,
-    onError: (error) => log.warn({ err: error }, 'Renewing the lease of a shell failed'),
   })
   const stop = new AbortController()
   let connected: Promise<Exchange> | undefined

@@ -25,7 +25,6 @@ function createOrganization({ name, exchange, mail }: OrganizationSettings, work
     holder: `${hostname()}:${process.pid}:${worker.name}`,
     shellsMax: exchange.shellsPerAccountMax,
     idleTimeoutMs: exchange.idleTimeoutSeconds * 1_000,
-    onError: (error) => log.warn({ err: error }, 'Renewing the lease of a shell failed'),
   })
   const connect = (signal: AbortSignal) =>
     connectExchange(

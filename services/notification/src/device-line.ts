@@ -18,18 +18,26 @@ export function deviceLine(device: NoticeDevice, locale: NoticeLocale): string {
   return `${shorten(name)}${about === '' ? '' : ` (${shorten(about)})`}${colon}${reasonText(device.reason, locale)}`
 }
 
-/** Sentences of the reasons a decision can have for a block; a reason of a later build falls back to the general one. */
+const NOT_ENROLLED = { en: 'it is not enrolled in Intune', fr: "il n'est pas inscrit dans Intune" }
+const NOT_COMPLIANT = { en: 'it does not comply with the rules', fr: "il n'est pas conforme aux règles" }
+
+/** What a user can do something about, for each reason a decision can have for a block; any other falls back to the general one. */
 const REASONS: Readonly<Record<string, Readonly<Record<NoticeLocale, string>>>> = {
-  'not-enrolled': { en: 'it is not enrolled in Intune', fr: "il n'est pas inscrit dans Intune" },
-  'not-managed': { en: 'it is not enrolled in Intune', fr: "il n'est pas inscrit dans Intune" },
+  'not-enrolled': NOT_ENROLLED,
+  'device-of-another-user': { en: 'it is enrolled by somebody else', fr: "il est inscrit par quelqu'un d'autre" },
+  'eas-id-not-activated': { en: 'your mail on it is not activated', fr: "votre messagerie n'y est pas activée" },
   'not-registered': {
     en: 'it is not registered with your organisation',
     fr: "il n'est pas enregistré auprès de votre organisation",
   },
-  'eas-id-not-bound': { en: 'your mail on it is not activated', fr: "votre messagerie n'y est pas activée" },
-  'not-activated': { en: 'your mail on it is not activated', fr: "votre messagerie n'y est pas activée" },
-  'not-compliant': { en: 'it does not comply with the rules', fr: "il n'est pas conforme aux règles" },
-  noncompliant: { en: 'it does not comply with the rules', fr: "il n'est pas conforme aux règles" },
+  noncompliant: NOT_COMPLIANT,
+  'compliance-conflict': NOT_COMPLIANT,
+  'compliance-error': NOT_COMPLIANT,
+  'compliance-unknown': { en: 'it was not evaluated yet', fr: "il n'a pas encore été évalué" },
+  'grace-period-expired': {
+    en: 'it does not comply with the rules, and the time to change that is over',
+    fr: "il n'est pas conforme aux règles, et le délai pour y remédier est écoulé",
+  },
 }
 const GENERAL: Readonly<Record<NoticeLocale, string>> = {
   en: 'it does not meet the requirements',

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { type ClientEvent, ClientPool, type ErrorRecord, isPsObject, type PsData, type PsValue } from '@gatehouse/powershell/protocol'
+import {
+  type ClientEvent,
+  ClientPool,
+  type ErrorRecord,
+  isPsObject,
+  type PsData,
+  type PsValue,
+} from '@gatehouse/powershell/protocol'
 
 export type Endpoint = { url: string; user: string; password: string }
 export type SoapAnswer = { status: number; text: string; headers: Headers }
@@ -60,8 +67,7 @@ export function faultCode(answer: SoapAnswer): number {
   return Number(/WSManFault[^>]* Code="(\d+)"/.exec(answer.text)?.[1])
 }
 
-export const PROTOCOL_OPTION =
-  '<w:OptionSet><w:Option Name="protocolversion" MustComply="true">2.3</w:Option></w:OptionSet>'
+export const PROTOCOL_OPTION = '<w:OptionSet><w:Option Name="protocolversion" MustComply="true">2.3</w:Option></w:OptionSet>'
 
 export function shellBody(pool: ClientPool, idleTimeout = 'PT60.000S'): string {
   const creation = pool.open(32_768).toString('base64')
@@ -85,7 +91,10 @@ export class RawShell {
 
   async create(idleTimeout?: string): Promise<SoapAnswer> {
     const body = shellBody(this.pool, idleTimeout)
-    const answer = await post(this.endpoint, envelope(this.endpoint, { action: ACTIONS.create, body, options: PROTOCOL_OPTION }))
+    const answer = await post(
+      this.endpoint,
+      envelope(this.endpoint, { action: ACTIONS.create, body, options: PROTOCOL_OPTION }),
+    )
     this.cookie = answer.headers.get('set-cookie')?.split(';')[0] ?? ''
     return answer
   }
@@ -94,7 +103,10 @@ export class RawShell {
   async open(idleTimeout?: string): Promise<this> {
     const created = await this.create(idleTimeout)
     if (created.status !== 200) throw new Error(created.text)
-    while (this.pool.state !== 'opened') await this.receive(undefined)
+    while (this.pool.state !== 'opened') {
+      const { answer } = await this.receive(undefined)
+      if (answer.status !== 200) throw new Error(answer.text)
+    }
     return this
   }
 
@@ -103,7 +115,10 @@ export class RawShell {
     return post(this.endpoint, text, { cookie: o.cookie ?? this.cookie })
   }
 
-  async receive(commandId: string | undefined, timeout = 'PT20.000S'): Promise<{ events: ClientEvent[]; isDone: boolean; answer: SoapAnswer }> {
+  async receive(
+    commandId: string | undefined,
+    timeout = 'PT20.000S',
+  ): Promise<{ events: ClientEvent[]; isDone: boolean; answer: SoapAnswer }> {
     const attribute = commandId === undefined ? '' : ` CommandId="${commandId}"`
     const body = `<rsp:Receive><rsp:DesiredStream${attribute}>stdout</rsp:DesiredStream></rsp:Receive>`
     const answer = await this.send(ACTIONS.receive, body, { timeout })
@@ -117,9 +132,32 @@ export class RawShell {
 
   async start(name: string, parameters: Record<string, PsValue> = {}): Promise<{ id: string; answer: SoapAnswer }> {
     const id = randomUUID().toUpperCase()
-    const [first, ...others] = this.pool.startPipeline({ name, parameters }, { pipelineId: id.toLowerCase(), fragmentBytesMax: 300_000 })
+    const [first, ...others] = this.pool.startPipeline(
+      { name, parameters },
+      { pipelineId: id.toLowerCase(), fragmentBytesMax: 300_000 },
+    )
     if (first === undefined || others.length > 0) throw new Error('one fragment was expected')
     return { id, answer: await this.command(id, first.toString('base64')) }
+  }
+
+  /** Sends what no decent client would: the CLIXML of the pipeline edited, at the same length. */
+  async invokeEdited(
+    name: string,
+    parameters: Record<string, PsValue>,
+    find: string,
+    replacement: string,
+  ): Promise<Invocation> {
+    const id = randomUUID().toUpperCase()
+    const [fragment] = this.pool.startPipeline(
+      { name, parameters },
+      { pipelineId: id.toLowerCase(), fragmentBytesMax: 300_000 },
+    )
+    const text = fragment?.toString('latin1') ?? ''
+    if (!text.includes(find) || replacement.length > find.length) throw new Error(`cannot put ${replacement} for ${find}`)
+    const edited = text.replace(find, replacement.padEnd(find.length))
+    const answer = await this.command(id, Buffer.from(edited, 'latin1').toString('base64'))
+    if (answer.status !== 200) throw new Error(answer.text)
+    return this.collect(id)
   }
 
   command(id: string, fragment: string): Promise<SoapAnswer> {

@@ -23,6 +23,8 @@ export type RunOptions = {
   readonly onOutput?: ((object: PsObject) => void) | undefined
 }
 
+const UNSENT_RETRIES_MAX = 3
+const UNSENT_RETRY_MS = 100
 const NO_PROPERTIES: Readonly<Record<string, PsData>> = Object.freeze(Object.create(null))
 
 /** One pipeline from its Command request to its end state. */
@@ -96,6 +98,11 @@ export class PipelineRun {
     if (error instanceof PermanentError && /-malformed$/.test(error.code)) {
       return new RetryableError(error.code, error.message, { cause: error, detail: { mayHaveRun: true, shellLost: true } })
     }
+    // Whatever became of a later request: the command itself had reached the server.
+    if (this.sent && error instanceof RetryableError && error.detail['mayHaveRun'] !== true) {
+      const { code, message, retryAfterMs, detail } = error
+      return new RetryableError(code, message, { cause: error, retryAfterMs, detail: { ...detail, mayHaveRun: true } })
+    }
     return error
   }
 
@@ -135,7 +142,7 @@ export class PipelineRun {
   private async receiveAll(): Promise<void> {
     let next = this.request()
     while (!this.ended) {
-      const answer = await next
+      const answer = await this.answerTo(next)
       // The server fills the next answer while this one is being parsed.
       if (answer.looksUnfinished) next = this.request()
       const received = await this.readPatiently(answer)
@@ -151,6 +158,24 @@ export class PipelineRun {
     // An answer asked for ahead of time may fail when nobody waits for it any more.
     answer.catch(() => {})
     return answer
+  }
+
+  /**
+   * A Receive that never left (its idle connection had just been closed) loses nothing and is sent again. One that left and
+   * whose answer was lost is not: the server has handed its output out, and would go on as if it had arrived.
+   */
+  private async answerTo(first: Promise<ReceivedAnswer>): Promise<ReceivedAnswer> {
+    let next = first
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await next
+      } catch (error) {
+        const neverLeft = error instanceof RetryableError && error.detail['sent'] === false
+        if (!neverLeft || attempt > UNSENT_RETRIES_MAX || this.unresponsive) throw error
+        await this.pause(UNSENT_RETRY_MS * attempt)
+        next = this.request()
+      }
+    }
   }
 
   /** A Receive that is refused for load loses nothing: wait as long as was said and ask again. */

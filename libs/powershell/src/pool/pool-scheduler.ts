@@ -2,7 +2,7 @@ import { UrgentQueue } from './urgent-queue.ts'
 
 export type SchedulerOptions = {
   readonly shellsMax: number
-  /** After a quota fault took a shell away: how long until one more is tried. Doubles each time the quota answers again. */
+  /** After a quota fault took a shell away: how long until one more is tried. Doubles each time it is too early. */
   readonly growBackMs: number
 }
 
@@ -100,6 +100,7 @@ export class PoolScheduler {
     this.openingCount--
     this.openFailures = 0
     this.idle.push(shellId)
+    if (this.busyCount + this.idle.length >= this.options.shellsMax) this.growBackDoublings = 0
   }
 
   /** An opening shell failed for a reason of its own: the next attempt waits a little, longer each time. */
@@ -178,7 +179,6 @@ export class PoolScheduler {
     if (this.allowed >= this.options.shellsMax) {
       this.allowed = this.options.shellsMax
       this.growAt = Number.POSITIVE_INFINITY
-      this.growBackDoublings = 0
       return
     }
     this.growAt = now + this.options.growBackMs

@@ -4,8 +4,15 @@ export type XmlToken = 'open' | 'close' | 'text' | 'end'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what XML 1.0 forbids
 const FORBIDDEN_CHARACTERS = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/
-const NAMED_ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
-const REFERENCE = /&(?:#x([0-9a-fA-F]{1,6})|#([0-9]{1,7})|([a-z]{2,4}));/g
+const NAMED_ENTITIES: ReadonlyMap<string, string> = new Map([
+  ['lt', '<'],
+  ['gt', '>'],
+  ['amp', '&'],
+  ['quot', '"'],
+  ['apos', "'"],
+])
+const REFERENCE = /^#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}))$/
+const REFERENCE_MAX = 10
 const LESS = 60
 const SLASH = 47
 const ATTRIBUTES_MAX = 64
@@ -244,22 +251,23 @@ function isNameCharacter(code: number): boolean {
 }
 
 function resolveReferences(raw: string): string {
-  let resolvedTo = 0
-  const resolved = raw.replace(
-    REFERENCE,
-    (all, hex: string | undefined, decimal: string | undefined, named: string | undefined) => {
-      resolvedTo += 1
-      if (named !== undefined) {
-        const character = NAMED_ENTITIES[named]
-        if (character === undefined) throw malformed('an undefined entity')
-        return character
-      }
-      return characterOf(hex === undefined ? Number.parseInt(decimal ?? '', 10) : Number.parseInt(hex, 16), all)
-    },
-  )
-  // Every ampersand must have been part of a reference.
-  if (raw.split('&').length - 1 !== resolvedTo) throw malformed('an ampersand that starts no reference')
-  return resolved
+  let resolved = ''
+  let from = 0
+  for (let at = raw.indexOf('&'); at >= 0; at = raw.indexOf('&', from)) {
+    const end = raw.indexOf(';', at)
+    if (end < 0 || end - at > REFERENCE_MAX) throw malformed('an ampersand that starts no reference')
+    resolved += raw.slice(from, at) + resolveReference(raw.slice(at + 1, end))
+    from = end + 1
+  }
+  return resolved + raw.slice(from)
+}
+
+function resolveReference(reference: string): string {
+  const named = NAMED_ENTITIES.get(reference)
+  if (named !== undefined) return named
+  const match = REFERENCE.exec(reference)
+  if (match === null) throw malformed('an undefined entity')
+  return characterOf(match[1] === undefined ? Number.parseInt(match[2] ?? '', 10) : Number.parseInt(match[1], 16), reference)
 }
 
 function characterOf(code: number, reference: string): string {

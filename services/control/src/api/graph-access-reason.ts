@@ -17,13 +17,24 @@ const OF_EXCHANGE: ReadonlyMap<string, string> = new Map([
   ['Policy', 'exchangeMailboxPolicy'],
 ])
 
+/** Our reasons for a block in Graph's words, which know fewer. */
+const OF_BLOCK: ReadonlyMap<string, string> = new Map([
+  ['not-enrolled', 'notEnrolled'],
+  ['device-of-another-user', 'notEnrolled'],
+  ['eas-id-not-activated', 'notEnrolled'],
+  ['not-registered', 'notEnrolled'],
+  ['noncompliant', 'notCompliant'],
+  ['compliance-conflict', 'notCompliant'],
+  ['compliance-error', 'notCompliant'],
+  ['compliance-unknown', 'notCompliant'],
+  ['grace-period-expired', 'notCompliant'],
+])
+
 /** Graph's exchangeAccessStateReason: by our decision where the list entry is ours, else by what Exchange said. */
 export function graphAccessReason(facts: Facts): string {
   const isListed = facts.isInAllowedList || facts.isInBlockedList
   if (!isListed) return OF_EXCHANGE.get(facts.deviceAccessStateReason) ?? 'other'
   if (!facts.isOwnEntry) return 'exchangeIndividualRule'
   if (!facts.isInBlockedList) return 'compliant'
-  const reason = facts.reason ?? ''
-  if (/enrol|managed-device|not-managed|regist|activat|bound/.test(reason)) return 'notEnrolled'
-  return /compliant/.test(reason) ? 'notCompliant' : 'other'
+  return OF_BLOCK.get(facts.reason ?? '') ?? 'other'
 }

@@ -27,7 +27,10 @@ export function registerDeadLetters(app: FastifyInstance, deps: ApiDeps): void {
   app.get('/api/deadLetters/:id', async (request, reply) => {
     const { id } = MessageId.parse(request.params)
     for (const service of SERVICE_NAMES) {
-      const { messages } = await deps.readDeadLetters({ service, limit: 1, where: (letter) => letter.messageId === id }, deps.signal)
+      const { messages } = await deps.readDeadLetters(
+        { service, limit: 1, where: (letter) => letter.messageId === id },
+        deps.signal,
+      )
       if (messages[0] !== undefined)
         return { ...letterView(messages[0]), body: readBody(messages[0].body), headers: messages[0].headers }
     }

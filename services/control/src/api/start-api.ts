@@ -9,6 +9,7 @@ import { registerDevices } from './register-devices.ts'
 import { registerOrganizations } from './register-organizations.ts'
 import { registerRecords } from './register-records.ts'
 import { registerSyncRuns } from './register-sync-runs.ts'
+import { retryReads } from './retry-reads.ts'
 
 const BODY_BYTES_MAX = 65_536
 const REQUEST_MS = 30_000
@@ -40,6 +41,9 @@ function createApi(token: string, deps: ApiDeps): FastifyInstance {
     // An idle connection of a client must not keep the process from stopping.
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
+  })
+  app.addHook('onRoute', (route) => {
+    if (route.method === 'GET') route.handler = retryReads(route.handler)
   })
   const expected = digest(token)
   app.addHook('onRequest', async (request, reply) => {

@@ -1,3 +1,4 @@
+import { explain } from '@gatehouse/policy'
 import type { DeviceStoryFacts, StoryChange } from './read-device-story.ts'
 
 const REFRESH_OLD_MS = 25 * 3_600_000
@@ -72,7 +73,7 @@ function tellDecision({ decision, policy }: DeviceStoryFacts): string[] {
     decision.exemption
   ]
   return [
-    `Decision: ${decision.access} because ${decision.reason}; wanted ${wanted ?? decision.exemption}; decided ${at(decision.decidedAt)} by policy version ${policy?.version ?? 'none'} or earlier`,
+    `Decision: ${decision.access} (${decision.reason}). ${explain(decision.reason)}; wanted ${wanted ?? decision.exemption}; decided ${at(decision.decidedAt)} by policy version ${policy?.version ?? 'none'} or earlier`,
   ]
 }
 

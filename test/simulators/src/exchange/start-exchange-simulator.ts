@@ -27,6 +27,8 @@ export type ExchangeSimulatorOptions = {
   notificationPassword?: string
   /** PowerShellMaxConcurrency of the account's throttling policy; Exchange's default is 18. */
   shellsMax?: number
+  /** Commands of one shell that nobody has terminated; Windows' default is 1000, of which the session takes one here. */
+  commandsPerShellMax?: number
   /** What every mail request takes, default 5. */
   ewsLatencyMs?: number
   /** Idle timeouts are divided by this, so that tests need not wait Microsoft's minute. */
@@ -112,6 +114,7 @@ function assemble(options: ExchangeSimulatorOptions, identity: Identity): Parts 
     duplicateAdd: options.duplicateAdd ?? 'ignore',
     latencyMs: () => options.latencyMs,
     shellsMax: options.shellsMax ?? 18,
+    commandsPerShellMax: options.commandsPerShellMax ?? 999,
     idleTimeoutDivisor: options.idleTimeoutDivisor ?? 1,
   })
   const ews = new EwsEndpoint({ ledger, faults, latencyMs: options.ewsLatencyMs ?? 5 })

@@ -33,7 +33,7 @@ const complianceStates: readonly string[] = [
 /** Throws an Error that says what is wrong with it. */
 export function parsePopulationChange(value: unknown): PopulationChange {
   const change = value as Partial<Record<keyof PopulationChange, unknown>> | null
-  if (typeof change !== 'object' || change === null || typeof change.device !== 'string')
+  if (typeof change !== 'object' || change === null || typeof change.device !== 'string' || change.device.trim() === '')
     throw new Error('device: must be an id')
   for (const key of Object.keys(change)) {
     if (!['device', 'complianceState', 'easActivated', 'registered', 'enrolled'].includes(key))

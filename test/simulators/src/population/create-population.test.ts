@@ -7,7 +7,7 @@ import { escapeRdn } from './invent-mailbox.ts'
 import { mailboxKinds } from './mailbox-kind.ts'
 import type { Population, PopulationMailbox } from './population.ts'
 
-const sizes = fc.record({ devices: fc.integer({ min: 30, max: 400 }), seed: fc.integer() })
+const sizes = fc.record({ devices: fc.integer({ min: 30, max: 120 }), seed: fc.integer() })
 
 function normalize(id: string): string {
   return id.trim().toLowerCase()
@@ -48,6 +48,7 @@ describe('createPopulation', () => {
         expect(Math.max(...counts)).toBeLessThanOrEqual(4)
         expect(population.truth.size).toBe(devices)
       }),
+      { numRuns: 30 },
     )
   })
 
@@ -77,6 +78,7 @@ describe('createPopulation', () => {
 
         expect(wanted.filter((trap) => (traps.get(trap) ?? []).length === 0)).toEqual([])
       }),
+      { numRuns: 30 },
     )
   })
 
@@ -92,6 +94,7 @@ describe('createPopulation', () => {
           expect(judgeDevice(row)).toMatchObject({ access: truth.access, list: truth.list })
         }
       }),
+      { numRuns: 20 },
     )
   })
 

@@ -13,8 +13,6 @@ import { readDurationMs, type WsmanRequest } from './wsman-request.ts'
 const IDLE_TIMEOUT_MIN_MS = 60_000
 const IDLE_TIMEOUT_MAX_MS = 2_147_483_647
 const IDLE_TIMEOUT_DEFAULT_MS = 900_000
-/** MaxConcurrentCommandsPerShell: a command counts until it is terminated, not until it has finished. */
-const COMMANDS_PER_SHELL_MAX = 1000
 /** PowerShell's typing error is the protocol's (MS-PSRP 3.1.5.3.9). Any other code closes the command. */
 const STOP_SIGNAL = 'powershell/signal/crtl_c'
 
@@ -22,6 +20,8 @@ export type ShellAnswer = { body: string; cookie?: string } | { fault: WsmanFaul
 
 export type ShellHostOptions = Omit<PipelineRunnerOptions, 'onOutput' | 'onDeath'> & {
   shellsMax: number
+  /** MaxConcurrentCommandsPerShell. A command counts until it is terminated, not until it has finished. */
+  commandsPerShellMax: number
   /** Divides every idle timeout: tests need not wait a minute. */
   idleTimeoutDivisor: number
   writeFault: (fault: WsmanFault, messageId: string) => string
@@ -113,7 +113,7 @@ export class ShellHost {
   command(shell: Shell, element: XmlElement | undefined): ShellAnswer {
     if (element?.name !== 'CommandLine' || element.namespace !== SHELL) return refuse('body-invalid', 'CommandLine')
     if (childOf(element, 'Command') === undefined) return refuse('body-invalid', 'Command')
-    if (shell.commands.size >= COMMANDS_PER_SHELL_MAX) return refuse('too-many-commands')
+    if (shell.commands.size >= this.#o.commandsPerShellMax) return refuse('too-many-commands')
     const id = element.attributes.CommandId ?? randomUUID().toUpperCase()
     if (shell.commands.has(id.toUpperCase())) return refuse('body-invalid', `CommandId ${id} is in use`)
     const command: ShellCommand = {

@@ -167,7 +167,9 @@ export class WsmanEndpoint {
     const type = 'application/soap+xml;charset=UTF-8'
     if (body.length > 1024 && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
       const bytes = gzipSync(body, { level: 1 })
-      response.writeHead(status, { 'Content-Type': type, 'Content-Encoding': 'gzip', 'Content-Length': bytes.length }).end(bytes)
+      response
+        .writeHead(status, { 'Content-Type': type, 'Content-Encoding': 'gzip', 'Content-Length': bytes.length })
+        .end(bytes)
       return
     }
     response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) }).end(body)

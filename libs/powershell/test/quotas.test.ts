@@ -1,0 +1,109 @@
+import { describe, expect, test, vi } from 'vitest'
+import { HandDrivenClock } from './hand-driven-clock.ts'
+import { command, completeAtOnce, LOAD_QUOTA, openPool, options, start, TOO_MANY_SHELLS } from './open-pool.ts'
+import { sendFault } from './scripted-wsman-server.ts'
+
+describe('quotas', () => {
+  test('too many shells shrink the pool, and it grows back', async () => {
+    const server = await start(completeAtOnce)
+    server.intercept = (action, _request, response, body) => {
+      if (action !== 'Create' || server.shells.size < 2) return false
+      sendFault(response, body, 2150859173, TOO_MANY_SHELLS)
+      return true
+    }
+    const clock = new HandDrivenClock()
+    const pool = await openPool(server, { runspaces: 4, clock, limits: { growBackMs: 1_000 } })
+
+    await Promise.all(Array.from({ length: 30 }, () => pool.invoke(command, options)))
+    await vi.waitFor(() => expect(pool.stats().shellsAllowed).toBe(2))
+    server.intercept = undefined
+    for (let i = 0; i < 20 && pool.stats().mostShells < 4; i++) {
+      clock.advance(2_000)
+      await Promise.all(Array.from({ length: 30 }, () => pool.invoke(command, options)))
+    }
+
+    expect(pool.stats()).toMatchObject({ shellsAllowed: 4, mostShells: 4 })
+  })
+
+  test('a refused command is sent again after exactly the time that was said', async () => {
+    const server = await start(completeAtOnce)
+    const clock = new HandDrivenClock()
+    const pool = await openPool(server, { clock })
+    let refusals = 1
+    server.intercept = (action, _request, response, body) => {
+      if (action !== 'Command' || refusals-- <= 0) return false
+      sendFault(response, body, 2150858999, LOAD_QUOTA)
+      return true
+    }
+
+    const invoked = pool.invoke(command, options)
+    await vi.waitFor(() => expect(pool.stats().pausedMs).toBe(4_321))
+    clock.advance(4_320)
+    const commandsBefore = server.requests.filter(({ action }) => action === 'Command').length
+    clock.advance(1)
+
+    expect(await invoked).toMatchObject({ failed: false })
+    expect(commandsBefore).toBe(1)
+    expect(pool.stats()).toMatchObject({ shellsLost: 0, invoked: 1 })
+  })
+
+  test('a refused Receive is repeated without running the cmdlet again', async () => {
+    let runs = 0
+    const server = await start((call) => {
+      runs++
+      void completeAtOnce(call)
+    })
+    const clock = new HandDrivenClock()
+    const pool = await openPool(server, { clock })
+    let refusals = 1
+    server.intercept = (action, _request, response, body) => {
+      if (action !== 'Receive' || refusals-- <= 0) return false
+      sendFault(response, body, 2150858999, LOAD_QUOTA)
+      return true
+    }
+
+    const invoked = pool.invoke(command, options)
+    await vi.waitFor(() => expect(pool.stats().pausedMs).toBe(4_321))
+    clock.advance(4_321)
+
+    expect(await invoked).toMatchObject({ failed: false })
+    expect(runs).toBe(1)
+  })
+
+  test('micro-delay warnings slow the pool down', async () => {
+    const server = await start(({ pipelineId, pool }) => {
+      pool.warning(pipelineId, 'WARNING: Micro delay applied. Actual delayed: 500 msecs, Enforced: True')
+      pool.state(pipelineId, 'completed')
+    })
+    const clock = new HandDrivenClock()
+    const pool = await openPool(server, { clock })
+    await pool.invoke(command, options)
+    await pool.invoke(command, options)
+
+    let settled = false
+    const third = pool.invoke(command, options).then(() => {
+      settled = true
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+
+    expect(settled).toBe(false)
+    clock.advance(1_000)
+    await third
+  })
+
+  test('a pool that gets no runspace answers what waits too long', async () => {
+    const server = await start(completeAtOnce)
+    const clock = new HandDrivenClock()
+    const pool = await openPool(server, { clock, limits: { queueMs: 5_000 } })
+    server.intercept = (action, _request, response, body) => {
+      if (action === 'Command') sendFault(response, body, 1, LOAD_QUOTA.replace('4321', '99999'))
+      return action === 'Command'
+    }
+
+    const invoked = pool.invoke(command, options)
+    await vi.waitFor(() => expect(pool.stats().pausedMs).toBe(99_999))
+    clock.advance(5_000)
+
+    await expect(invoked).rejects.toMatchObject({ code: 'runspace-queue-timeout', detail: { mayHaveRun: false } })
+  })
+})

@@ -1,0 +1,145 @@
+import type { Store } from './create-database.ts'
+import type { AccessChangePlan, AccessLevel, Row } from './schema.ts'
+import { storableJson } from './storable-json.ts'
+
+type PolicyRow = Pick<Row<'policies'>, 'version' | 'enabled' | 'override_default_rule' | 'unknown_compliance'>
+
+/** Everything that the devices of one mailbox are decided from, read at one moment. */
+export type MailboxToDecide = {
+  organization_id: string
+  primary_smtp_address: string
+  allowed_device_ids: string[]
+  blocked_device_ids: string[]
+  policy: PolicyRow | null
+  default_access_level: AccessLevel | null
+  platform_exceptions: { characteristic: 'DeviceType' | 'DeviceModel'; queryString: string; accessLevel: AccessLevel }[]
+  devices: { id: string; deviceId: string; deviceType: string; deviceModel: string; accessState: string }[]
+  /** Users whose name (`by: upn`) or mail is the mailbox's address. */
+  users: { id: string; upn: string; licensed: boolean; included: boolean; excluded: boolean; by: 'upn' | 'mail' }[]
+  managed_devices: {
+    id: string
+    userId: string
+    easDeviceId: string
+    easActivated: boolean
+    azureAdRegistered: boolean
+    deviceRegistrationState: string
+    complianceState: string
+    complianceGraceExpiresAt: string | null
+    managementAgent: string
+    refreshedAt: string
+  }[]
+  own: { key: string; list: 'allow' | 'block' }[]
+  /** Our writes that the observed lists may not show: `writing` ones are uncertain. Oldest first. */
+  changes: { state: 'writing' | 'written'; plan: AccessChangePlan }[]
+}
+
+/** Named, so that PostgreSQL plans it once per connection: this runs for every mailbox of a sync. */
+const READ = {
+  name: 'read-mailbox-to-decide',
+  text: `with m as (
+      select * from mailboxes where id = $1::uuid and organization_id = $2::uuid and vanished_at is null
+    ), p as (select * from policies order by version desc limit 1)
+    select m.organization_id, m.primary_smtp_address, m.allowed_device_ids, m.blocked_device_ids,
+      (select json_build_object('version', p.version, 'enabled', p.enabled, 'override_default_rule', p.override_default_rule,
+         'unknown_compliance', p.unknown_compliance) from p) as policy,
+      op.default_access_level,
+      (select coalesce(json_agg(json_build_object('characteristic', e.characteristic, 'queryString', e.query_string,
+         'accessLevel', e.access_level)), '[]') from platform_exceptions e where e.organization_id = m.organization_id) as platform_exceptions,
+      (select coalesce(json_agg(json_build_object('id', d.id, 'deviceId', d.device_id, 'deviceType', d.device_type,
+         'deviceModel', d.device_model, 'accessState', d.device_access_state) order by d.id), '[]')
+         from device_partnerships d where d.mailbox_id = m.id and d.vanished_at is null) as devices,
+      (select coalesce(json_agg(json_build_object('id', u.id, 'upn', u.user_principal_name, 'licensed', u.licensed,
+           'by', case when lower(u.user_principal_name) = lower(m.primary_smtp_address) then 'upn' else 'mail' end,
+           'included', exists (select from group_members g, p where g.user_id = u.id and g.group_id = any (p.included_groups)),
+           'excluded', exists (select from group_members g, p where g.user_id = u.id and g.group_id = any (p.excluded_groups)))), '[]')
+         from directory_users u
+         where lower(u.user_principal_name) = lower(m.primary_smtp_address) or lower(u.mail) = lower(m.primary_smtp_address)) as users,
+      (select coalesce(json_agg(json_build_object('id', i.id, 'userId', i.user_id, 'easDeviceId', i.eas_device_id,
+           'easActivated', i.eas_activated, 'azureAdRegistered', i.azure_ad_registered,
+           'deviceRegistrationState', i.device_registration_state, 'complianceState', i.compliance_state,
+           'complianceGraceExpiresAt', i.compliance_grace_expires_at, 'managementAgent', i.management_agent,
+           'refreshedAt', i.refreshed_at) order by i.id), '[]')
+         from managed_devices i
+         where i.eas_device_id_key <> '' and i.missing_refreshes < $3::integer and i.eas_device_id_key in (
+           select lower(trim(d.device_id)) from device_partnerships d where d.mailbox_id = m.id and d.vanished_at is null)) as managed_devices,
+      (select coalesce(json_agg(json_build_object('key', e.device_id_key, 'list', e.list)), '[]')
+         from own_exemptions e where e.mailbox_id = m.id) as own,
+      (select coalesce(json_agg(json_build_object('state', a.state, 'plan', a.plan) order by a.created_at), '[]')
+         from access_changes a where a.mailbox_id = m.id
+           and (a.state = 'writing' or (a.state = 'written' and a.written_at >= m.observed_at))) as changes
+    from m left join organization_policies op on op.organization_id = m.organization_id`,
+}
+
+/** Undefined when there is no such mailbox, or it has vanished from Exchange. */
+export async function readMailboxToDecide(
+  pool: Store['pool'],
+  o: { mailboxId: string; organizationId: string; missingRefreshesMax: number },
+): Promise<MailboxToDecide | undefined> {
+  const { rows } = await pool.query<MailboxToDecide>({
+    ...READ,
+    values: [o.mailboxId, o.organizationId, o.missingRefreshesMax],
+  })
+  return rows[0]
+}
+
+export type NewDecision = {
+  partnership_id: string
+  device_id: string
+  access: AccessLevel
+  exemption: 'allow' | 'block' | 'none'
+  reason: string
+  inputs: Record<string, unknown>
+}
+
+const STORE = {
+  name: 'store-mailbox-decision',
+  text: `with v as (select nextval('decision_versions') as version), gone as (
+      delete from decisions d where d.mailbox_id = $1::uuid and d.partnership_id not in (
+        select x.partnership_id from json_to_recordset($3::json) as x(partnership_id uuid))
+    ), decided as (
+      insert into decisions as stored (partnership_id, organization_id, mailbox_id, device_id, access, exemption, reason, inputs,
+        decision_version, decided_at)
+      select x.partnership_id, $2::uuid, $1::uuid, x.device_id, x.access, x.exemption, x.reason, x.inputs, v.version, clock_timestamp()
+      from v, json_to_recordset($3::json) as x(partnership_id uuid, device_id text, access text, exemption text, reason text, inputs jsonb)
+      on conflict (partnership_id) do update set organization_id = excluded.organization_id, mailbox_id = excluded.mailbox_id,
+        device_id = excluded.device_id, access = excluded.access, exemption = excluded.exemption, reason = excluded.reason,
+        inputs = excluded.inputs, decision_version = excluded.decision_version, decided_at = excluded.decided_at
+      where stored.decision_version < excluded.decision_version
+    )
+    insert into mailbox_decisions as stored (mailbox_id, organization_id, decision_version, sync_run_id, would_block, decided_at)
+    select $1::uuid, $2::uuid, v.version, $4::uuid, $5::integer, clock_timestamp() from v
+    on conflict (mailbox_id) do update set organization_id = excluded.organization_id,
+      decision_version = excluded.decision_version, sync_run_id = excluded.sync_run_id, would_block = excluded.would_block,
+      decided_at = excluded.decided_at
+    where stored.decision_version < excluded.decision_version
+    returning decision_version`,
+}
+
+/**
+ * Stores the decision of a whole mailbox in one statement, and so all or nothing.
+ * @returns its version; undefined when a newer decision was stored meanwhile.
+ */
+export async function storeMailboxDecision(
+  pool: Store['pool'],
+  o: { mailboxId: string; organizationId: string; syncRunId: string; wouldBlock: number; decisions: readonly NewDecision[] },
+): Promise<number | undefined> {
+  const { rows } = await pool.query<{ decision_version: number }>({
+    ...STORE,
+    values: [o.mailboxId, o.organizationId, storableJson(o.decisions), o.syncRunId, o.wouldBlock],
+  })
+  return rows[0]?.decision_version
+}
+
+/** The mailboxes of all organisations after this id, in the order of their ids; for going through them page by page. */
+export async function readMailboxPage(
+  pool: Store['pool'],
+  o: { organizationId: string; afterId: string; limit: number },
+): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `select m.id from mailboxes m where m.organization_id = $1::uuid and m.id > $2::uuid and m.vanished_at is null
+       and exists (select from device_partnerships d where d.mailbox_id = m.id and d.vanished_at is null)
+     order by m.id limit $3`,
+    [o.organizationId, o.afterId, o.limit],
+  )
+  return rows.map((row) => row.id)
+}

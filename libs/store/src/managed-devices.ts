@@ -1,0 +1,69 @@
+import type { Store } from './create-database.ts'
+import { storableJson } from './storable-json.ts'
+
+/** A managedDevice of Intune, ready to be stored. */
+export type ObservedManagedDevice = {
+  id: string
+  user_id: string
+  user_principal_name: string
+  azure_ad_device_id: string
+  azure_ad_registered: boolean
+  device_registration_state: string
+  eas_activated: boolean
+  eas_device_id: string
+  eas_device_id_key: string
+  compliance_state: string
+  compliance_grace_expires_at: Date | null
+  management_agent: string
+  operating_system: string
+  model: string
+  device_name: string
+}
+
+const CHUNK_ROWS = 2_000
+
+/** Stores what Intune said. A row refreshed later than this stays. */
+export async function storeManagedDevices(
+  pool: Store['pool'],
+  o: { refreshedAt: Date; devices: readonly ObservedManagedDevice[] },
+): Promise<void> {
+  for (let from = 0; from < o.devices.length; from += CHUNK_ROWS) {
+    await pool.query(
+      `insert into managed_devices as stored (id, user_id, user_principal_name, azure_ad_device_id, azure_ad_registered,
+         device_registration_state, eas_activated, eas_device_id, eas_device_id_key, compliance_state, compliance_grace_expires_at,
+         management_agent, operating_system, model, device_name, missing_refreshes, refreshed_at)
+       select x.*, 0, $2::timestamptz
+       from json_to_recordset($1::json) as x(id text, user_id text, user_principal_name text, azure_ad_device_id text,
+         azure_ad_registered boolean, device_registration_state text, eas_activated boolean, eas_device_id text,
+         eas_device_id_key text, compliance_state text, compliance_grace_expires_at timestamptz, management_agent text,
+         operating_system text, model text, device_name text)
+       on conflict (id) do update set user_id = excluded.user_id, user_principal_name = excluded.user_principal_name,
+         azure_ad_device_id = excluded.azure_ad_device_id, azure_ad_registered = excluded.azure_ad_registered,
+         device_registration_state = excluded.device_registration_state, eas_activated = excluded.eas_activated,
+         eas_device_id = excluded.eas_device_id, eas_device_id_key = excluded.eas_device_id_key,
+         compliance_state = excluded.compliance_state, compliance_grace_expires_at = excluded.compliance_grace_expires_at,
+         management_agent = excluded.management_agent, operating_system = excluded.operating_system, model = excluded.model,
+         device_name = excluded.device_name, missing_refreshes = 0, refreshed_at = excluded.refreshed_at
+       where stored.refreshed_at <= excluded.refreshed_at`,
+      [storableJson(o.devices.slice(from, from + CHUNK_ROWS)), o.refreshedAt],
+    )
+  }
+}
+
+/** Counts one more refresh that did not list them, for every device that the complete read which began at `refreshedAt` lacks. */
+export async function countMissingRefresh(pool: Store['pool'], refreshedAt: Date): Promise<number> {
+  const { rowCount } = await pool.query(
+    'update managed_devices set missing_refreshes = missing_refreshes + 1 where refreshed_at < $1::timestamptz',
+    [refreshedAt],
+  )
+  return rowCount ?? 0
+}
+
+/** The users whose managed devices these are, by what is stored. */
+export async function readUsersOfDevices(pool: Store['pool'], azureAdDeviceIds: readonly string[]): Promise<string[]> {
+  const { rows } = await pool.query<{ user_id: string }>(
+    "select distinct user_id from managed_devices where azure_ad_device_id = any ($1::text[]) and user_id <> ''",
+    [azureAdDeviceIds],
+  )
+  return rows.map((row) => row.user_id)
+}

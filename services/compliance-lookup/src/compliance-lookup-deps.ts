@@ -1,0 +1,22 @@
+import type { BrokerConnection } from '@gatehouse/broker'
+import type { Graph } from '@gatehouse/graph'
+import type { AdvisoryLocks, Store } from '@gatehouse/store'
+import type { RefreshGate } from './refresh-gate.ts'
+
+/** What the handlers work with. */
+export type ComplianceLookupDeps = {
+  readonly pool: Store['pool']
+  readonly db: Store['db']
+  readonly locks: Pick<AdvisoryLocks, 'tryLock'>
+  readonly broker: Pick<BrokerConnection, 'publish'>
+  readonly graph: Graph
+  readonly gate: RefreshGate
+  readonly maxAttempts: number
+  /** Full refreshes in a row that must miss a managed device before it counts as gone. */
+  readonly missingRefreshesMax: number
+  readonly shrinkPercentMax: number
+  readonly log: {
+    info(fields: object, message: string): void
+    warn(fields: object, message: string): void
+  }
+}

@@ -1,0 +1,93 @@
+import type { MessageContext } from '@gatehouse/broker'
+import { type ComplianceLookupRefresh, done, later, type Outcome, PermanentError, RetryableError } from '@gatehouse/messages'
+import { readRunReadiness } from '@gatehouse/store'
+import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
+import { refreshChanges, storeDeltaLink } from './refresh-changes.ts'
+import { refreshEverything } from './refresh-everything.ts'
+
+const BUSY_MS = 1_000
+
+type Refresh = {
+  readonly message: ComplianceLookupRefresh
+  readonly context: MessageContext
+  readonly deps: ComplianceLookupDeps
+  readonly signal: AbortSignal
+}
+
+/** Reads Intune and Entra again. One copy refreshes at a time; safe to run twice, the second time finds it done. */
+export async function handleRefresh(
+  message: ComplianceLookupRefresh,
+  context: MessageContext,
+  deps: ComplianceLookupDeps,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  using lock = await deps.locks.tryLock('graph-refresh')
+  if (lock === undefined) return later(BUSY_MS, 'refresh-running')
+  const refresh: Refresh = { message, context, deps, signal: AbortSignal.any([signal, lock.signal]) }
+  try {
+    await progress(
+      refresh,
+      'looked-up',
+      message.kind === 'full' ? await lookUpEverything(refresh) : await lookUpChanges(refresh),
+    )
+    return done
+  } catch (error) {
+    return await settleFailure(refresh, error)
+  }
+}
+
+/** Runs of several organisations begin together: one read serves them all. */
+async function lookUpEverything({ message, deps, signal }: Refresh): Promise<Record<string, number>> {
+  const run = await readRunReadiness(deps.pool, message.syncRunId)
+  if (run?.is_ready === true) return {}
+  const startedAt = performance.now()
+  const counts = await refreshEverything(message.syncRunId, deps, signal)
+  deps.log.info({ ...counts, syncRunId: message.syncRunId, durationMs: Math.round(performance.now() - startedAt) }, 'Looked up')
+  return counts
+}
+
+async function lookUpChanges(refresh: Refresh): Promise<Record<string, number>> {
+  const { message, context, deps, signal } = refresh
+  const { syncRunId } = message
+  const changed = await refreshChanges(deps, signal)
+  if (changed === undefined) return await refreshEverything(syncRunId, deps, signal)
+  // Somebody has just become compliant and waits: these do not stand behind a bulk sync.
+  await Promise.all(
+    changed.mailboxes.map((mailbox) =>
+      deps.broker.publish(
+        'compliance-lookup.decide-mailbox',
+        { ...mailbox, syncRunId },
+        { lane: 'urgent', causedBy: context, signal },
+      ),
+    ),
+  )
+  await storeDeltaLink(deps, changed.deltaLink, syncRunId)
+  return changed.counts
+}
+
+/** What an administrator has to put right ends the run at once; everything else is tried again, and ends it at the last attempt. */
+async function settleFailure(refresh: Refresh, error: unknown): Promise<Outcome> {
+  const { context, deps, signal } = refresh
+  signal.throwIfAborted()
+  const isPermanent = error instanceof PermanentError
+  // Graph says itself when it will answer again; that spends no attempt.
+  if (error instanceof RetryableError && error.code === 'graph-throttled')
+    return later(error.retryAfterMs ?? BUSY_MS, 'graph-throttled')
+  const code = isPermanent || error instanceof RetryableError ? error.code : 'unexpected'
+  const isOver = isPermanent || context.attempt >= deps.maxAttempts
+  deps.log.warn({ err: error, code, isOver }, 'Reading Graph failed')
+  const message = error instanceof Error ? error.message.slice(0, 1_000) : String(error)
+  await progress(refresh, isOver ? 'failed' : 'looking-up', {}, { code, message })
+  if (isPermanent) return done
+  throw error
+}
+
+async function progress(
+  { message, context, deps, signal }: Refresh,
+  stage: 'looking-up' | 'looked-up' | 'failed',
+  counts: Record<string, number>,
+  problem?: { code: string; message: string },
+): Promise<void> {
+  const fields = { syncRunId: message.syncRunId, stage, counts, ...(problem && { problem }) }
+  await deps.broker.publish('sync.progressed', fields, { lane: context.lane, causedBy: context, signal })
+}

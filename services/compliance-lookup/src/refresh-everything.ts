@@ -1,0 +1,52 @@
+import { RetryableError } from '@gatehouse/messages'
+import {
+  countMissingRefresh,
+  readDatabaseClock,
+  readGraphCursor,
+  readPolicy,
+  replaceDirectory,
+  storeGraphCursor,
+  storeManagedDevices,
+} from '@gatehouse/store'
+import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
+import { findShrunkAnswer } from './find-shrunk-answer.ts'
+import { observedManagedDeviceOf } from './observed-managed-device.ts'
+import { readDirectory } from './read-directory.ts'
+
+/**
+ * Reads everything that decisions need from Graph, then stores it; nothing is stored when an answer cannot be believed.
+ * @throws RetryableError `graph-answer-shrunk`, and whatever `libs/graph` throws.
+ */
+export async function refreshEverything(
+  syncRunId: string,
+  deps: ComplianceLookupDeps,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
+  const [began, policy, last] = await Promise.all([
+    readDatabaseClock(deps.pool),
+    readPolicy(deps.db),
+    readGraphCursor(deps.pool, 'refresh'),
+  ])
+  const groupIds = [...(policy?.included_groups ?? []), ...(policy?.excluded_groups ?? [])]
+  // The change feed begins before the read, so that nothing falls between the two.
+  const [deltaLink, { devices, rejected }, directory] = await Promise.all([
+    deps.graph.startDevicesDelta(signal),
+    deps.graph.readManagedDevices(syncRunId, signal),
+    readDirectory(deps.graph, syncRunId, groupIds, signal),
+  ])
+  const counts = { managedDevices: devices.length, users: directory.users.length }
+  const sameGroups = last?.value === groupIds.toSorted().join(' ')
+  const comparable: Record<string, number> = sameGroups ? counts : { managedDevices: counts.managedDevices }
+  const shrunk = findShrunkAnswer(last?.counts ?? {}, comparable, deps.shrinkPercentMax)
+  if (shrunk !== undefined)
+    throw new RetryableError('graph-answer-shrunk', `${shrunk}; nothing was stored and the last decisions stand`)
+  if (rejected > 0) deps.log.warn({ rejected }, 'Graph gave managed devices that are not what it promises')
+  await Promise.all([
+    storeManagedDevices(deps.pool, { refreshedAt: began, devices: devices.map(observedManagedDeviceOf) }),
+    replaceDirectory(deps.pool, { refreshedAt: began, ...directory }),
+  ])
+  await countMissingRefresh(deps.pool, began)
+  await storeGraphCursor(deps.pool, { name: 'devices-delta', value: deltaLink, syncRunId, counts: {} })
+  await storeGraphCursor(deps.pool, { name: 'refresh', value: groupIds.toSorted().join(' '), syncRunId, counts })
+  return counts
+}

@@ -1,0 +1,68 @@
+import { createGraph } from '@gatehouse/graph'
+import { done, later } from '@gatehouse/messages'
+import { AdvisoryLocks, readRunReadiness } from '@gatehouse/store'
+import { readSecret, type Worker } from '@gatehouse/worker'
+import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
+import { decideMailbox } from './decide-mailbox.ts'
+import { handleRefresh } from './handle-refresh.ts'
+import { createRefreshGate } from './refresh-gate.ts'
+
+/** Deciding is a few milliseconds of waiting for PostgreSQL and the broker; this keeps both busy. */
+const CONCURRENCY = 32
+/** A full read of 50,000 devices is 50 pages, and Graph may take its time. */
+const HANDLER_MS = 10 * 60_000
+const GATE_WAIT_MS = 2_000
+const GATE_POLL_MS = 50
+
+/** Binds every message to its handler. Disposing finishes the work in hand first. */
+export async function startComplianceLookup(worker: Worker): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const { broker, store, settings, log } = worker
+  const locks = new AdvisoryLocks({
+    pool: store.pool,
+    applicationName: 'gatehouse-compliance-lookup-locks',
+    onLost: (error) => log.warn({ err: error }, 'The connection that holds the locks was lost'),
+  })
+  stack.use(locks)
+  const { caFile, clientSecretFile, ...graph } = settings.graph
+  const deps: ComplianceLookupDeps = {
+    pool: store.pool,
+    db: store.db,
+    locks,
+    broker,
+    graph: stack.use(
+      createGraph({
+        ...graph,
+        clientSecret: readSecret(clientSecretFile),
+        log,
+        ...(caFile === undefined ? {} : { ca: readSecret(caFile) }),
+      }),
+    ),
+    gate: createRefreshGate({ read: (id) => readRunReadiness(store.pool, id), waitMs: GATE_WAIT_MS, pollMs: GATE_POLL_MS }),
+    maxAttempts: settings.broker.maxAttempts,
+    missingRefreshesMax: settings.graph.deviceMissingRefreshes,
+    shrinkPercentMax: settings.graph.shrinkPercentMax,
+    log,
+  }
+  const consumer = await broker.consume({
+    service: 'compliance-lookup',
+    concurrency: CONCURRENCY,
+    handlerTimeoutMs: HANDLER_MS,
+    handlers: {
+      'compliance-lookup.refresh': (message, context, signal) => handleRefresh(message, context, deps, signal),
+      'mailbox.observed': (message, context, signal) => decideMailbox(message, context, deps, signal),
+      'compliance-lookup.decide-mailbox': ({ syncRunId, ...mailbox }, context, signal) =>
+        syncRunId === undefined
+          ? // The brake belongs to a run, so a decision without one could never be carried out.
+            Promise.resolve(later(60_000, 'no-sync-run'))
+          : decideMailbox({ ...mailbox, syncRunId }, context, deps, signal),
+      // Control opens a full sync of every organisation for a new policy: that is what decides every mailbox again.
+      'policy.changed': ({ policyVersion }) => {
+        log.info({ policyVersion }, 'The policy has changed; a full sync decides every mailbox again')
+        return Promise.resolve(done)
+      },
+    },
+  })
+  stack.use(consumer)
+  return stack.move()
+}
