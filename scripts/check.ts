@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { findBreaches } from './check-boundaries.ts'
 import { formatSettingsReference } from './format-settings-reference.ts'
 import { listSourceFiles } from './list-source-files.ts'
+import { listTurboIssues } from './list-turbo-issues.ts'
 import { programStep, runSteps, type Step } from './run-steps.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -36,6 +37,7 @@ const steps: Step[] = [
     ...options,
     program: inModules('.bin/turbo'),
     env: { TURBO_TELEMETRY_DISABLED: '1' },
+    judge: (output) => listTurboIssues(output).join('\n'),
   }),
   { name: 'boundaries of folders', run: () => Promise.resolve(findBreaches(listSourceFiles(ROOT)).join('\n')) },
   {

@@ -32,7 +32,13 @@ export async function runSteps(
 export function programStep(
   name: string,
   args: readonly string[],
-  options: { cwd: string; timeoutMs: number; env?: Record<string, string | undefined>; program?: string },
+  options: {
+    cwd: string
+    timeoutMs: number
+    env?: Record<string, string | undefined>
+    program?: string
+    judge?: (output: string, code: number) => string
+  },
 ): Step {
   return {
     name,
@@ -45,6 +51,7 @@ export function programStep(
         timeout: options.timeoutMs,
         killSignal: 'SIGKILL',
       })
+      const judge = options.judge ?? ((text, code) => (code === 0 ? '' : text.trim() || `Exit code ${code}`))
       let output = ''
       const collect = (chunk: Buffer): void => {
         output += chunk.toString()
@@ -53,7 +60,7 @@ export function programStep(
       child.stderr.on('data', collect)
       child.once('error', reject).once('close', (code, signal) => {
         if (signal !== null) resolve(`${output}\nEnded by ${signal} (at most ${options.timeoutMs / 1000} s)`)
-        else resolve(code === 0 ? '' : output.trim() || `Exit code ${code}`)
+        else resolve(judge(output, code ?? 1))
       })
       return promise
     },

@@ -41,6 +41,8 @@ export class Publisher {
   private readonly backingOff = new Map<Publication, NodeJS.Timeout>()
   private lost: Publication[] = []
   private channel: ConfirmChannel | undefined
+  /** Publications whose callers still wait. */
+  private unsettled = 0
   private idle: PromiseWithResolvers<void> | undefined
 
   constructor(options: { connection: SupervisedConnection; unconfirmedMax: number; random: () => number }) {
@@ -75,12 +77,14 @@ export class Publisher {
       const settle = (error: unknown): void => {
         if (publication.isSettled) return
         publication.isSettled = true
+        this.unsettled -= 1
         signal.removeEventListener('abort', abort)
         if (error === undefined) resolve()
         else reject(error)
         this.noticeIdle()
       }
       const publication: Publication = { ...outgoing, signal, settle, isSettled: false, isReturned: false, nacks: 0 }
+      this.unsettled += 1
       signal.addEventListener('abort', abort)
       if (this.canTransmit() && this.waiting.size === 0) this.transmit(publication)
       else this.waiting.push(publication)
@@ -198,9 +202,7 @@ export class Publisher {
   }
 
   private noticeIdle(): void {
-    if (this.idle === undefined) return
-    if (this.sent.size === 0 && this.waiting.size === 0 && this.backingOff.size === 0 && this.lost.length === 0)
-      this.idle.resolve()
+    if (this.unsettled === 0) this.idle?.resolve()
   }
 }
 

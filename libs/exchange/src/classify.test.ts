@@ -43,12 +43,22 @@ const CASES: [string, Fault, string, 'retryable' | 'permanent'][] = [
   ['a refused password', fault({ httpStatus: 401 }), 'exchange-authentication-failed', 'permanent'],
   ['an account without the right', fault({ faultCode: '5' }), 'exchange-access-denied', 'permanent'],
   ['a wrong path', fault({ httpStatus: 404 }), 'exchange-endpoint-wrong', 'permanent'],
-  ['a certificate of nobody', fault({ transportCode: 'DEPTH_ZERO_SELF_SIGNED_CERT' }), 'exchange-certificate-untrusted', 'permanent'],
+  [
+    'a certificate of nobody',
+    fault({ transportCode: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
+    'exchange-certificate-untrusted',
+    'permanent',
+  ],
   ['a dead server', fault({ transportCode: 'ECONNREFUSED' }), 'exchange-unreachable', 'retryable'],
   ['a balancer without servers', fault({ httpStatus: 503 }), 'exchange-unavailable', 'retryable'],
   ['a cut connection', fault({ transportCode: 'ECONNRESET' }), 'exchange-connection-lost', 'retryable'],
   ['a hidden cmdlet', fault({ fullyQualifiedErrorId: 'CommandNotFoundException' }), 'cmdlet-not-permitted', 'permanent'],
-  ['a hidden parameter', fault({ fullyQualifiedErrorId: 'NamedParameterNotFound,Set-CASMailbox' }), 'parameter-not-permitted', 'permanent'],
+  [
+    'a hidden parameter',
+    fault({ fullyQualifiedErrorId: 'NamedParameterNotFound,Set-CASMailbox' }),
+    'parameter-not-permitted',
+    'permanent',
+  ],
   ['script text', fault({ fullyQualifiedErrorId: 'ScriptsNotAllowed' }), 'script-refused', 'permanent'],
   [
     'a full directory object',
@@ -87,7 +97,9 @@ describe('the table of faults', () => {
   })
 
   it('believes a code before a text', () => {
-    expect(classify(fault({ faultCode: '2150859174', message: 'The shell was not found' }))?.code).toBe('exchange-operations-exhausted')
+    expect(classify(fault({ faultCode: '2150859174', message: 'The shell was not found' }))?.code).toBe(
+      'exchange-operations-exhausted',
+    )
   })
 
   it('waits exactly as long as Exchange asks for', () => {

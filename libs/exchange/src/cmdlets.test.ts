@@ -21,7 +21,9 @@ describe('the preflight', () => {
   })
 
   it('names every cmdlet that is missing, whatever the case of the others', () => {
-    const available = modern.filter((name) => !/^(Set-CASMailbox|Clear-MobileDevice)$/.test(name)).map((name) => name.toUpperCase())
+    const available = modern
+      .filter((name) => !/^(Set-CASMailbox|Clear-MobileDevice)$/.test(name))
+      .map((name) => name.toUpperCase())
 
     expect(planPreflight(available, 'write')).toMatchObject({
       missing: ['Set-CASMailbox', 'Clear-MobileDevice'],
@@ -31,6 +33,11 @@ describe('the preflight', () => {
   })
 
   it('finds everything missing when nothing came back', () => {
-    expect(planPreflight([], 'read').missingRequired).toEqual(['Set-ADServerSettings', 'Get-MobileDevice', 'Get-CASMailbox', 'Get-ExchangeServer'])
+    expect(planPreflight([], 'read').missingRequired).toEqual([
+      'Set-ADServerSettings',
+      'Get-MobileDevice',
+      'Get-CASMailbox',
+      'Get-ExchangeServer',
+    ])
   })
 })

@@ -19,7 +19,11 @@ const result = (fields: Partial<InvocationResult>): InvocationResult => ({
 const device = (guid: string) =>
   row({ Guid: guid, DistinguishedName: 'CN=d,CN=ExchangeActiveSyncDevices,CN=Ann,DC=contoso', DeviceId: 'A' })
 
-async function connect(answer: (command: Command) => InvocationResult, hidden: string[] = [], purpose: ExchangeOptions['purpose'] = 'write') {
+async function connect(
+  answer: (command: Command) => InvocationResult,
+  hidden: string[] = [],
+  purpose: ExchangeOptions['purpose'] = 'write',
+) {
   const sent: Command[] = []
   const engine: PowerShellEngine = {
     open: () =>
@@ -81,13 +85,17 @@ describe('a connection to Exchange', () => {
     for (const output of [[], [device(OTHER)], [device(GUID), device(OTHER)], [row({ Guid: GUID })]]) {
       const { exchange, sent } = await connect(() => result({ output }))
 
-      await expect(exchange.clearMobileDevice(GUID, 'wipe', { signal })).rejects.toMatchObject({ code: 'exchange-identity-mismatch' })
+      await expect(exchange.clearMobileDevice(GUID, 'wipe', { signal })).rejects.toMatchObject({
+        code: 'exchange-identity-mismatch',
+      })
       expect(sent.map(({ name }) => name)).toEqual(['Get-Command', 'Get-MobileDevice'])
     }
   })
 
   it('wipes, takes the wish back and removes without asking for confirmation', async () => {
-    const { exchange, sent } = await connect(({ name }) => result({ output: name === 'Get-MobileDevice' ? [device(GUID)] : [] }))
+    const { exchange, sent } = await connect(({ name }) =>
+      result({ output: name === 'Get-MobileDevice' ? [device(GUID)] : [] }),
+    )
 
     await exchange.clearMobileDevice(GUID, 'wipe', { signal })
     await exchange.clearMobileDevice(GUID, 'cancel-wipe', { signal })
@@ -109,7 +117,12 @@ describe('a connection to Exchange', () => {
 
   it('throws what a write reports', async () => {
     const errors = [
-      { message: 'The administrative limit for this request was exceeded.', fullyQualifiedErrorId: '', category: '', exceptionType: '' },
+      {
+        message: 'The administrative limit for this request was exceeded.',
+        fullyQualifiedErrorId: '',
+        category: '',
+        exceptionType: '',
+      },
     ]
     const { exchange } = await connect(() => result({ errors }))
 

@@ -4,7 +4,10 @@ import { distinguishedNameKey, mailboxNameOf } from './distinguished-name.ts'
 
 describe('the mailbox of a device', () => {
   it.each([
-    ['CN=iPhone§ABC,CN=ExchangeActiveSyncDevices,CN=Ann Lee,OU=Users,DC=contoso,DC=com', 'CN=Ann Lee,OU=Users,DC=contoso,DC=com'],
+    [
+      'CN=iPhone§ABC,CN=ExchangeActiveSyncDevices,CN=Ann Lee,OU=Users,DC=contoso,DC=com',
+      'CN=Ann Lee,OU=Users,DC=contoso,DC=com',
+    ],
     ['CN=a\\,b§ABC,CN=ExchangeActiveSyncDevices,CN=Lee\\, Ann,DC=contoso', 'CN=Lee\\, Ann,DC=contoso'],
     ['CN=a\\\\,CN=ExchangeActiveSyncDevices,CN=Ann,DC=contoso', 'CN=Ann,DC=contoso'],
     ['CN="a,b",CN=ExchangeActiveSyncDevices,CN=Ann,DC=contoso', 'CN=Ann,DC=contoso'],
@@ -14,15 +17,16 @@ describe('the mailbox of a device', () => {
   })
 
   it('is unknown when the name has too few parts', () => {
-    for (const name of ['', 'CN=a', 'CN=a,CN=b', 'CN=a,CN=b,', 'CN=a\\,CN=b\\,CN=c']) expect(mailboxNameOf(name)).toBeUndefined()
+    for (const name of ['', 'CN=a', 'CN=a,CN=b', 'CN=a,CN=b,', 'CN=a\\,CN=b\\,CN=c'])
+      expect(mailboxNameOf(name)).toBeUndefined()
   })
 
   it('is found whatever the device and the mailbox are called', () => {
-    const escape = (text: string) => text.replaceAll(/[\\,"+<>;=]/g, '\\$&')
+    const escaped = (text: string) => text.replaceAll(/[\\,"+<>;=]/g, '\\$&')
     fc.assert(
       fc.property(fc.string(), fc.string({ minLength: 1 }), (device, person) => {
-        const mailbox = `CN=x${escape(person)}x,OU=Users,DC=contoso`
-        expect(mailboxNameOf(`CN=${escape(device)},CN=ExchangeActiveSyncDevices,${mailbox}`)).toBe(mailbox)
+        const mailbox = `CN=x${escaped(person)}x,OU=Users,DC=contoso`
+        expect(mailboxNameOf(`CN=${escaped(device)},CN=ExchangeActiveSyncDevices,${mailbox}`)).toBe(mailbox)
       }),
     )
   })

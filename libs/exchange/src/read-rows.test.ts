@@ -73,7 +73,13 @@ describe('rows of Exchange', () => {
   })
 
   it('tell which servers answer clients: from 2016 every mailbox server does', () => {
-    const server = { Fqdn: 'EX1.contoso.com', Name: 'EX1', ServerRole: 'Mailbox', IsClientAccessServer: false, IsMailboxServer: true }
+    const server = {
+      Fqdn: 'EX1.contoso.com',
+      Name: 'EX1',
+      ServerRole: 'Mailbox',
+      IsClientAccessServer: false,
+      IsMailboxServer: true,
+    }
 
     const isClientAccess = (version: string) =>
       parseExchangeServer(row({ ...server, AdminDisplayVersion: version })).isClientAccessServer

@@ -31,7 +31,9 @@ describe('the cmdlet of a plan', () => {
   it.each(['', ' ', '*', 'ann@contoso.com', '00000000-0000-0000-0000-000000000000', `${GUID},${GUID}`])(
     'is refused for the identity %j',
     (identity) => {
-      expect(() => createSetCasMailbox(identity, plan({ allowAdd: ['A'] }))).toThrow(expect.objectContaining({ code: 'identity-refused' }))
+      expect(() => createSetCasMailbox(identity, plan({ allowAdd: ['A'] }))).toThrow(
+        expect.objectContaining({ code: 'identity-refused' }),
+      )
     },
   )
 

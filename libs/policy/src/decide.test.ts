@@ -13,6 +13,8 @@ const PHONE: ManagedDeviceFacts = {
   deviceRegistrationState: 'registered',
   complianceState: 'compliant',
   complianceGraceExpiresAt: null,
+  managementAgent: 'mdm',
+  lastSyncDateTime: new Date('2026-11-24T08:00:00Z'),
 }
 const INPUT: DecisionInput = {
   policy: { enabled: true, overrideDefaultRule: true, unknownCompliance: 'noncompliant' },
@@ -53,10 +55,12 @@ const PATHS: [title: string, change: Partial<DecisionInput>, expected: Decision]
   ['an administrator’s block stands', { adminExemption: 'block' }, untouched('admin-exemption', 'block')],
   ['a device that is not enrolled is blocked', { managedDevices: [] }, block('not-enrolled')],
   [
-    'an enrolled device without an EAS id is nobody’s',
-    { ...phone({ easDeviceId: '' }), device: { ...INPUT.device, deviceId: '' } },
-    block('not-enrolled'),
+    'a partnership without an EAS id is not touched, whatever Intune lists without one',
+    { ...phone({ easDeviceId: '' }), device: { ...INPUT.device, deviceId: ' ' } },
+    untouched('device-id-missing'),
   ],
+  ['a record of the old connector is no enrolment', phone({ managementAgent: 'eas' }), block('not-enrolled')],
+  ['ids of users are compared without case', phone({ userId: 'ANNA' }), allow('compliant')],
   ['another device of the same model is not this one', phone({ easDeviceId: 'OTHER' }), block('not-enrolled')],
   ['a colleague’s device does not open the mailbox', phone({ userId: 'bob' }), block('device-of-another-user')],
   ['a device whose e-mail is not activated is blocked', phone({ easActivated: false }), block('eas-id-not-activated')],
@@ -87,9 +91,19 @@ const PATHS: [title: string, change: Partial<DecisionInput>, expected: Decision]
   ['an enrolled and compliant device is allowed', {}, allow('compliant')],
   ['ids are compared without case and padding', phone({ easDeviceId: ' k6ckuljt ' }), allow('compliant')],
   [
-    'of several records of one phone the best counts',
-    { managedDevices: [{ ...PHONE, id: 'old', complianceState: 'noncompliant' }, PHONE] },
+    'of several records of one phone the one heard from last counts: allowed',
+    { managedDevices: [{ ...PHONE, lastSyncDateTime: null, complianceState: 'noncompliant' }, PHONE] },
     allow('compliant'),
+  ],
+  [
+    'of several records of one phone the one heard from last counts: blocked',
+    { managedDevices: [PHONE, { ...PHONE, lastSyncDateTime: NOW, complianceState: 'noncompliant' }] },
+    block('noncompliant'),
+  ],
+  [
+    'of equally new records the least favourable counts',
+    { managedDevices: [PHONE, { ...PHONE, complianceState: 'noncompliant' }] },
+    block('noncompliant'),
   ],
   ['without the override the default applies to a compliant device', noOverride, untouched('default-rule-applies')],
   [
@@ -142,6 +156,8 @@ const managedDevice = fc.record({
   deviceRegistrationState: fc.constantFrom('registered', 'notRegistered', 'revoked'),
   complianceState: fc.constantFrom('compliant', 'noncompliant', 'inGracePeriod', 'unknown', 'conflict', 'error'),
   complianceGraceExpiresAt: fc.constantFrom(null, new Date(+NOW - 1), new Date(+NOW + 1)),
+  managementAgent: fc.constantFrom('mdm', 'eas'),
+  lastSyncDateTime: fc.constantFrom(null, new Date(+NOW - 1), NOW),
 })
 const level = fc.constantFrom<Decision['access'][]>('allow', 'block', 'quarantine')
 const user: fc.Arbitrary<MailboxUser> = fc.oneof(

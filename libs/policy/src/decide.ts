@@ -1,5 +1,5 @@
 import type { AccessLevel, DecisionInput, MailboxUser } from './decision-input.ts'
-import { judgeManagedDevices } from './judge-managed-devices.ts'
+import { easIdKey, judgeManagedDevices } from './judge-managed-devices.ts'
 import type { DecisionReason } from './reasons.ts'
 
 export type Decision = {
@@ -23,6 +23,8 @@ export function decide(input: DecisionInput): Decision {
   const outside = whyOutsidePolicy(user)
   if (outside !== undefined) return untouched(outside)
   if (input.adminExemption !== undefined) return untouched('admin-exemption')
+  // An empty id in a list would speak of no device, and an empty argument must never reach Exchange.
+  if (easIdKey(input.device.deviceId) === '') return untouched('device-id-missing')
   const { isAcceptable, reason } = judgeManagedDevices(input, user.id)
   if (!isAcceptable) return { access: 'block', exemption: 'block', reason }
   if (!input.policy.overrideDefaultRule) return untouched('default-rule-applies')

@@ -11,6 +11,9 @@ export type ManagedDeviceFacts = {
   readonly deviceRegistrationState: string
   readonly complianceState: string
   readonly complianceGraceExpiresAt: Date | null
+  readonly managementAgent: string
+  /** When Intune heard from the device last; null: never, or not known. */
+  readonly lastSyncDateTime: Date | null
 }
 
 /** The Entra users whose name or mail is the mailbox's address: exactly one is needed. */

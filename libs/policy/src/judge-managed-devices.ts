@@ -10,18 +10,21 @@ export function easIdKey(id: string): string {
 
 /**
  * What Intune says about the partnership. A managed device counts only with the partnership's EAS id **and** the mailbox's
- * user: an id is whatever a phone says it is. Several records of one phone (a re-enrolment leaves the old one behind) count
- * as the best of them.
+ * user: an id is whatever a phone says it is. A re-enrolment leaves the old record of a phone behind, so of several the one
+ * that Intune heard from last counts; of equally new ones the least favourable.
  */
 export function judgeManagedDevices(input: DecisionInput, userId: string): Verdict {
   const key = easIdKey(input.device.deviceId)
-  const sameId = key === '' ? [] : input.managedDevices.filter((one) => easIdKey(one.easDeviceId) === key)
-  const own = sameId.filter((one) => one.userId === userId)
-  if (own.length > 0) return own.map((one) => judge(one, input)).reduce(better)
+  // A record of agent `eas` comes from the old connector and is no enrolment.
+  const sameId = input.managedDevices.filter((one) => easIdKey(one.easDeviceId) === key && one.managementAgent !== 'eas')
+  const own = sameId.filter((one) => easIdKey(one.userId) === easIdKey(userId))
+  const newest = Math.max(...own.map((one) => one.lastSyncDateTime?.getTime() ?? 0))
+  const current = own.filter((one) => (one.lastSyncDateTime?.getTime() ?? 0) === newest)
+  if (current.length > 0) return current.map((one) => judge(one, input)).reduce(worse)
   return { isAcceptable: false, reason: sameId.length === 0 ? 'not-enrolled' : 'device-of-another-user' }
 }
 
-/** From the one that is furthest to the one that is nearest to access: this order alone decides between records. */
+/** From the one that is furthest from access to the one that is nearest. */
 const NEARNESS: readonly DecisionReason[] = [
   'eas-id-not-activated',
   'not-registered',
@@ -35,8 +38,8 @@ const NEARNESS: readonly DecisionReason[] = [
   'compliant',
 ]
 
-function better(a: Verdict, b: Verdict): Verdict {
-  return NEARNESS.indexOf(b.reason) > NEARNESS.indexOf(a.reason) ? b : a
+function worse(a: Verdict, b: Verdict): Verdict {
+  return NEARNESS.indexOf(b.reason) < NEARNESS.indexOf(a.reason) ? b : a
 }
 
 function judge(device: ManagedDeviceFacts, input: DecisionInput): Verdict {

@@ -1,13 +1,16 @@
 /** Why a device is decided as it is, each with the sentence that an administrator reads. */
 const SENTENCES = {
   'policy-disabled': 'The access policy is switched off, so the rules of Exchange apply',
-  'user-not-found': 'No user in Entra has the address of this mailbox as user name or mail, so the rules of Exchange apply',
+  'user-not-found':
+    "No user in the policy's groups has the address of this mailbox as user name or mail, so the rules of Exchange apply",
   'user-ambiguous': 'Several users in Entra have the address of this mailbox, so the rules of Exchange apply',
   'user-excluded': 'The user is in an excluded group, which wins over every included one; the rules of Exchange apply',
   'user-not-targeted': 'The user is in no group that the policy includes, so the rules of Exchange apply',
   'user-not-licensed': 'The user has no Intune licence, so the rules of Exchange apply',
   'admin-exemption':
     "An administrator has put this device into the mailbox's lists by hand; that outranks the policy and is not touched",
+  'device-id-missing':
+    'Exchange shows no ActiveSync id for this device, so nothing can be said about it; the rules of Exchange apply',
   'not-enrolled': 'No device enrolled in Intune has this ActiveSync id',
   'device-of-another-user': 'The device enrolled in Intune with this ActiveSync id belongs to another user',
   'eas-id-not-activated': 'The device is enrolled, but its e-mail is not activated: its ActiveSync id is not bound',

@@ -101,8 +101,14 @@ export function createRemotingEngine(o: RemotingEngineOptions): PowerShellEngine
         clock: o.clock ?? systemClock,
         log: o.log ?? quiet,
       })
-      await pool.open(signal)
+      // Before it is open: disposing the engine meanwhile must not leave a shell behind.
       pools.add(pool)
+      try {
+        await pool.open(signal)
+      } catch (error) {
+        pools.delete(pool)
+        throw error
+      }
       return pool
     },
     async [Symbol.asyncDispose](): Promise<void> {

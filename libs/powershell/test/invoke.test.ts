@@ -1,7 +1,9 @@
-import { describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { PsObject } from '../src/index.ts'
 import { ServerObject } from '../src/protocol/index.ts'
-import { cleanUp, command, completeAtOnce, openPool, options, start, untilStopped } from './open-pool.ts'
+import { cleanUp, closeAll, command, completeAtOnce, openPool, options, start, untilStopped } from './open-pool.ts'
+
+afterEach(closeAll)
 
 describe('a pool over WSMan', () => {
   test('carries parameters, output, errors and warnings', async () => {

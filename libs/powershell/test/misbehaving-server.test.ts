@@ -1,9 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { RunspacePool } from '../src/index.ts'
-import { command, completeAtOnce, openPool, options, start, stopped, untilStopped } from './open-pool.ts'
+import { closeAll, command, completeAtOnce, openPool, options, start, stopped, untilStopped } from './open-pool.ts'
 import { messageIdOf } from './scripted-wsman-server.ts'
+
+afterEach(closeAll)
 
 describe('a server that misbehaves', () => {
   const withOneAnswer =

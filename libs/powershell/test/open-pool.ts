@@ -1,4 +1,3 @@
-import { afterEach } from 'vitest'
 import { type Command, createRemotingEngine, type RemotingEngineOptions, type RunspacePool } from '../src/index.ts'
 import { type Script, type ScriptedServer, startScriptedServer } from './scripted-wsman-server.ts'
 
@@ -9,11 +8,15 @@ export const LOAD_QUOTA =
 export const TOO_MANY_SHELLS = 'This user is allowed a maximum number of 2 concurrent shells, which has been exceeded.'
 export const cleanUp: AsyncDisposable[] = []
 
-afterEach(async () => {
+/** For afterEach: closes whatever the test opened, the newest first. */
+export async function closeAll(): Promise<void> {
   for (const resource of cleanUp.splice(0).reverse()) await resource[Symbol.asyncDispose]()
-})
+}
 
-export async function start(script: Script, o: { receiveHoldMs?: number } = {}): Promise<ScriptedServer> {
+export async function start(
+  script: Script,
+  o: { receiveHoldMs?: number; tls?: { key: string; cert: string } } = {},
+): Promise<ScriptedServer> {
   const server = await startScriptedServer(script, o)
   cleanUp.push(server)
   return server

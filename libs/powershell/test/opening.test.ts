@@ -1,6 +1,8 @@
-import { describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createRemotingEngine } from '../src/index.ts'
-import { cleanUp, completeAtOnce, openPool, options, signal, start, transportOf } from './open-pool.ts'
+import { cleanUp, closeAll, completeAtOnce, openPool, options, signal, start, stopped, transportOf } from './open-pool.ts'
+
+afterEach(closeAll)
 
 describe('opening', () => {
   test('with a wrong password fails at once and for good', async () => {

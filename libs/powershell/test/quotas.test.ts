@@ -1,7 +1,9 @@
-import { describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { HandDrivenClock } from './hand-driven-clock.ts'
-import { command, completeAtOnce, LOAD_QUOTA, openPool, options, start, TOO_MANY_SHELLS } from './open-pool.ts'
+import { closeAll, command, completeAtOnce, LOAD_QUOTA, openPool, options, start, TOO_MANY_SHELLS } from './open-pool.ts'
 import { sendFault } from './scripted-wsman-server.ts'
+
+afterEach(closeAll)
 
 describe('quotas', () => {
   test('too many shells shrink the pool, and it grows back', async () => {

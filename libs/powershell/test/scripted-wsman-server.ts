@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { type ReceivedCommand, ServerPool, type ServerValue } from '../src/protocol/index.ts'
 
@@ -41,7 +42,10 @@ export function sendFault(response: ServerResponse, body: string, code: number, 
 }
 
 /** A WSMan endpoint just large enough for the tests of this package. */
-export async function startScriptedServer(script: Script, o: { receiveHoldMs?: number } = {}): Promise<ScriptedServer> {
+export async function startScriptedServer(
+  script: Script,
+  o: { receiveHoldMs?: number; tls?: { key: string; cert: string } } = {},
+): Promise<ScriptedServer> {
   const sockets = new Set<Socket>()
   const state: ScriptedServer = {
     url: '',
@@ -57,7 +61,7 @@ export async function startScriptedServer(script: Script, o: { receiveHoldMs?: n
       await new Promise((resolve) => server.close(resolve))
     },
   }
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('error', () => {})
@@ -68,7 +72,8 @@ export async function startScriptedServer(script: Script, o: { receiveHoldMs?: n
       if (state.intercept?.(action, request, response, body) === true) return
       handle({ state, script, holdMs: o.receiveHoldMs ?? 2_000 }, { action, body, request, response })
     })
-  })
+  }
+  const server = o.tls === undefined ? createServer(listener) : createTlsServer(o.tls, listener)
   server.on('connection', (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
@@ -76,7 +81,9 @@ export async function startScriptedServer(script: Script, o: { receiveHoldMs?: n
   })
   server.keepAliveTimeout = 60_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return Object.assign(state, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/PowerShell/` })
+  return Object.assign(state, {
+    url: `${o.tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}/PowerShell/`,
+  })
 }
 
 type Context = { state: ScriptedServer; script: Script; holdMs: number }

@@ -1,8 +1,10 @@
 import { RetryableError } from '@gatehouse/messages'
-import { describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { deleteOrphanShell, type Lease } from '../src/index.ts'
 import { HandDrivenClock } from './hand-driven-clock.ts'
-import { command, completeAtOnce, openPool, options, start, transportOf } from './open-pool.ts'
+import { closeAll, command, completeAtOnce, openPool, options, start, transportOf } from './open-pool.ts'
+
+afterEach(closeAll)
 
 describe('shells', () => {
   test('that the server has lost are replaced, and the caller is told that the cmdlet may have run', async () => {

@@ -1,6 +1,8 @@
-import { describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { HandDrivenClock } from './hand-driven-clock.ts'
-import { command, openPool, options, signal, start, stopped, untilStopped } from './open-pool.ts'
+import { closeAll, command, openPool, options, signal, start, stopped, untilStopped } from './open-pool.ts'
+
+afterEach(closeAll)
 
 describe('stopping', () => {
   test('an aborted cmdlet is stopped on the server, and its shell lives on', async () => {

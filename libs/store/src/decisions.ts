@@ -7,6 +7,8 @@ type PolicyRow = Pick<Row<'policies'>, 'version' | 'enabled' | 'override_default
 /** Everything that the devices of one mailbox are decided from, read at one moment. */
 export type MailboxToDecide = {
   organization_id: string
+  /** Of the decision that is stored now; null before the first. */
+  decision_version: number | null
   primary_smtp_address: string
   allowed_device_ids: string[]
   blocked_device_ids: string[]
@@ -26,6 +28,7 @@ export type MailboxToDecide = {
     complianceState: string
     complianceGraceExpiresAt: string | null
     managementAgent: string
+    lastSyncDateTime: string | null
     refreshedAt: string
   }[]
   own: { key: string; list: 'allow' | 'block' }[]
@@ -39,7 +42,7 @@ const READ = {
   text: `with m as (
       select * from mailboxes where id = $1::uuid and organization_id = $2::uuid and vanished_at is null
     ), p as (select * from policies order by version desc limit 1)
-    select m.organization_id, m.primary_smtp_address, m.allowed_device_ids, m.blocked_device_ids,
+    select m.organization_id, md.decision_version, m.primary_smtp_address, m.allowed_device_ids, m.blocked_device_ids,
       (select json_build_object('version', p.version, 'enabled', p.enabled, 'override_default_rule', p.override_default_rule,
          'unknown_compliance', p.unknown_compliance) from p) as policy,
       op.default_access_level,
@@ -57,7 +60,7 @@ const READ = {
       (select coalesce(json_agg(json_build_object('id', i.id, 'userId', i.user_id, 'easDeviceId', i.eas_device_id,
            'easActivated', i.eas_activated, 'azureAdRegistered', i.azure_ad_registered,
            'deviceRegistrationState', i.device_registration_state, 'complianceState', i.compliance_state,
-           'complianceGraceExpiresAt', i.compliance_grace_expires_at, 'managementAgent', i.management_agent,
+           'complianceGraceExpiresAt', i.compliance_grace_expires_at, 'managementAgent', i.management_agent, 'lastSyncDateTime', i.last_sync_at,
            'refreshedAt', i.refreshed_at) order by i.id), '[]')
          from managed_devices i
          where i.eas_device_id_key <> '' and i.missing_refreshes < $3::integer and i.eas_device_id_key in (
@@ -67,7 +70,8 @@ const READ = {
       (select coalesce(json_agg(json_build_object('state', a.state, 'plan', a.plan) order by a.created_at), '[]')
          from access_changes a where a.mailbox_id = m.id
            and (a.state = 'writing' or (a.state = 'written' and a.written_at >= m.observed_at))) as changes
-    from m left join organization_policies op on op.organization_id = m.organization_id`,
+    from m left join organization_policies op on op.organization_id = m.organization_id
+    left join mailbox_decisions md on md.mailbox_id = m.id`,
 }
 
 /** Undefined when there is no such mailbox, or it has vanished from Exchange. */
@@ -91,10 +95,19 @@ export type NewDecision = {
   inputs: Record<string, unknown>
 }
 
+/** All or nothing: the decisions are stored only if the mailbox's own row still is of the version they were made against. */
 const STORE = {
   name: 'store-mailbox-decision',
-  text: `with v as (select nextval('decision_versions') as version), gone as (
-      delete from decisions d where d.mailbox_id = $1::uuid and d.partnership_id not in (
+  text: `with v as (
+      insert into mailbox_decisions as stored (mailbox_id, organization_id, decision_version, sync_run_id, would_block, decided_at)
+      values ($1::uuid, $2::uuid, nextval('decision_versions'), $4::uuid, $5::integer, clock_timestamp())
+      on conflict (mailbox_id) do update set organization_id = excluded.organization_id,
+        decision_version = excluded.decision_version, sync_run_id = excluded.sync_run_id, would_block = excluded.would_block,
+        decided_at = excluded.decided_at
+      where stored.decision_version = $6::bigint
+      returning decision_version as version
+    ), gone as (
+      delete from decisions d using v where d.mailbox_id = $1::uuid and d.partnership_id not in (
         select x.partnership_id from json_to_recordset($3::json) as x(partnership_id uuid))
     ), decided as (
       insert into decisions as stored (partnership_id, organization_id, mailbox_id, device_id, access, exemption, reason, inputs,
@@ -106,26 +119,28 @@ const STORE = {
         inputs = excluded.inputs, decision_version = excluded.decision_version, decided_at = excluded.decided_at
       where stored.decision_version < excluded.decision_version
     )
-    insert into mailbox_decisions as stored (mailbox_id, organization_id, decision_version, sync_run_id, would_block, decided_at)
-    select $1::uuid, $2::uuid, v.version, $4::uuid, $5::integer, clock_timestamp() from v
-    on conflict (mailbox_id) do update set organization_id = excluded.organization_id,
-      decision_version = excluded.decision_version, sync_run_id = excluded.sync_run_id, would_block = excluded.would_block,
-      decided_at = excluded.decided_at
-    where stored.decision_version < excluded.decision_version
-    returning decision_version`,
+    select version as decision_version from v`,
 }
 
 /**
- * Stores the decision of a whole mailbox in one statement, and so all or nothing.
- * @returns its version; undefined when a newer decision was stored meanwhile.
+ * Stores the decision of a whole mailbox in one statement. `madeAgainst` is the `decision_version` that was read together with
+ * the facts: two handlers may decide the same mailbox at once, and the one with the older facts must not have the last word.
+ * @returns its version; undefined when another decision was stored since, and so nothing was.
  */
 export async function storeMailboxDecision(
   pool: Store['pool'],
-  o: { mailboxId: string; organizationId: string; syncRunId: string; wouldBlock: number; decisions: readonly NewDecision[] },
+  o: {
+    mailboxId: string
+    organizationId: string
+    syncRunId: string
+    madeAgainst: number | null
+    wouldBlock: number
+    decisions: readonly NewDecision[]
+  },
 ): Promise<number | undefined> {
   const { rows } = await pool.query<{ decision_version: number }>({
     ...STORE,
-    values: [o.mailboxId, o.organizationId, storableJson(o.decisions), o.syncRunId, o.wouldBlock],
+    values: [o.mailboxId, o.organizationId, storableJson(o.decisions), o.syncRunId, o.wouldBlock, o.madeAgainst],
   })
   return rows[0]?.decision_version
 }

@@ -27,16 +27,57 @@ export async function storeGraphCursor(
   )
 }
 
+export type CompletedRefresh = {
+  syncRunId: string
+  /** When the reading began, by PostgreSQL's clock. */
+  began: Date
+  /** The groups that were read. */
+  groupIds: readonly string[]
+  counts: Record<string, number>
+  deltaLink: string
+}
+
+/** The counts' entry that holds when the reading began, in milliseconds of the epoch. */
+const BEGAN = 'beganAtMs'
+
+/**
+ * Ends a full refresh, all or nothing: what was not listed is counted as missing once more, and both cursors move. Doing it in
+ * one statement keeps a refresh that is repeated after a crash from counting a device as missing twice.
+ */
+export async function completeRefresh(pool: Store['pool'], o: CompletedRefresh): Promise<void> {
+  const counts = { ...o.counts, [BEGAN]: o.began.getTime() }
+  await pool.query(
+    `with missing as (
+       update managed_devices set missing_refreshes = missing_refreshes + 1 where refreshed_at < $2::timestamptz
+     )
+     insert into graph_cursors (name, value, sync_run_id, counts, completed_at)
+     values ('refresh', $3, $1::uuid, $4::jsonb, clock_timestamp()), ('devices-delta', $5, $1::uuid, '{}', clock_timestamp())
+     on conflict (name) do update set value = excluded.value, sync_run_id = excluded.sync_run_id, counts = excluded.counts,
+       completed_at = excluded.completed_at`,
+    [o.syncRunId, o.began, refreshedGroups(o.groupIds), JSON.stringify(counts), o.deltaLink],
+  )
+}
+
+/** The `value` of the cursor `refresh`: the groups whose members are stored. */
+export function refreshedGroups(groupIds: readonly string[]): string {
+  return [...new Set(groupIds)].sort().join(' ')
+}
+
 export type RunReadiness = { is_over: boolean; is_ready: boolean }
 
 /**
- * Whether the decisions of a sync run may be made: a full sync waits for a refresh that is its own or newer than its start;
- * any other needs that there ever was one. Undefined when control knows no such run.
+ * Whether the decisions of a sync run may be made: a full sync waits for its own refresh, or for another that began after it
+ * did and read the groups of the policy in force; any other needs that there ever was one. Undefined when control knows no such
+ * run.
  */
 export async function readRunReadiness(pool: Store['pool'], syncRunId: string): Promise<RunReadiness | undefined> {
   const { rows } = await pool.query<RunReadiness>(
     `select r.status in ('failed') as is_over,
-       c.name is not null and (r.sync_type <> 'fullSync' or c.sync_run_id = r.id or c.completed_at >= r.started_at) as is_ready
+       c.name is not null and (r.sync_type <> 'fullSync' or c.sync_run_id = r.id or (
+         coalesce((c.counts->>'${BEGAN}')::bigint >= extract(epoch from r.started_at) * 1000, false)
+         and c.value = (select array_to_string(array(
+           select distinct g collate "C" from unnest(p.included_groups || p.excluded_groups) as g order by 1), ' ')
+           from policies p order by p.version desc limit 1))) as is_ready
      from sync_runs r left join graph_cursors c on c.name = 'refresh' where r.id = $1::uuid`,
     [syncRunId],
   )

@@ -15,6 +15,7 @@ export type ObservedManagedDevice = {
   compliance_state: string
   compliance_grace_expires_at: Date | null
   management_agent: string
+  last_sync_at: Date | null
   operating_system: string
   model: string
   device_name: string
@@ -31,18 +32,18 @@ export async function storeManagedDevices(
     await pool.query(
       `insert into managed_devices as stored (id, user_id, user_principal_name, azure_ad_device_id, azure_ad_registered,
          device_registration_state, eas_activated, eas_device_id, eas_device_id_key, compliance_state, compliance_grace_expires_at,
-         management_agent, operating_system, model, device_name, missing_refreshes, refreshed_at)
+         management_agent, last_sync_at, operating_system, model, device_name, missing_refreshes, refreshed_at)
        select x.*, 0, $2::timestamptz
        from json_to_recordset($1::json) as x(id text, user_id text, user_principal_name text, azure_ad_device_id text,
          azure_ad_registered boolean, device_registration_state text, eas_activated boolean, eas_device_id text,
          eas_device_id_key text, compliance_state text, compliance_grace_expires_at timestamptz, management_agent text,
-         operating_system text, model text, device_name text)
+         last_sync_at timestamptz, operating_system text, model text, device_name text)
        on conflict (id) do update set user_id = excluded.user_id, user_principal_name = excluded.user_principal_name,
          azure_ad_device_id = excluded.azure_ad_device_id, azure_ad_registered = excluded.azure_ad_registered,
          device_registration_state = excluded.device_registration_state, eas_activated = excluded.eas_activated,
          eas_device_id = excluded.eas_device_id, eas_device_id_key = excluded.eas_device_id_key,
          compliance_state = excluded.compliance_state, compliance_grace_expires_at = excluded.compliance_grace_expires_at,
-         management_agent = excluded.management_agent, operating_system = excluded.operating_system, model = excluded.model,
+         management_agent = excluded.management_agent, last_sync_at = excluded.last_sync_at, operating_system = excluded.operating_system, model = excluded.model,
          device_name = excluded.device_name, missing_refreshes = 0, refreshed_at = excluded.refreshed_at
        where stored.refreshed_at <= excluded.refreshed_at`,
       [storableJson(o.devices.slice(from, from + CHUNK_ROWS)), o.refreshedAt],
@@ -50,11 +51,18 @@ export async function storeManagedDevices(
   }
 }
 
-/** Counts one more refresh that did not list them, for every device that the complete read which began at `refreshedAt` lacks. */
-export async function countMissingRefresh(pool: Store['pool'], refreshedAt: Date): Promise<number> {
+/**
+ * Notes that a complete read of these users, which began at `refreshedAt`, lacks these devices of theirs. It counts as one
+ * missing read however often it is repeated: the next full refresh is to confirm it.
+ */
+export async function countMissingOfUsers(
+  pool: Store['pool'],
+  o: { userIds: readonly string[]; refreshedAt: Date },
+): Promise<number> {
   const { rowCount } = await pool.query(
-    'update managed_devices set missing_refreshes = missing_refreshes + 1 where refreshed_at < $1::timestamptz',
-    [refreshedAt],
+    `update managed_devices set missing_refreshes = greatest(missing_refreshes, 1)
+     where user_id = any ($1::text[]) and refreshed_at < $2::timestamptz`,
+    [o.userIds, o.refreshedAt],
   )
   return rowCount ?? 0
 }

@@ -181,6 +181,7 @@ export type ManagedDevicesTable = {
   compliance_state: string
   compliance_grace_expires_at: NullableTimestamp
   management_agent: string
+  last_sync_at: NullableTimestamp
   operating_system: string
   model: string
   device_name: string

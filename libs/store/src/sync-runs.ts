@@ -127,6 +127,10 @@ export type RunCounts = {
   failed: number
   notices: number
   wouldBlock: number
+  /** Those of `wouldBlock` that are of organisations whose Exchange is really written to. */
+  wouldBlockLive: number
+  /** Mailboxes decided for the run though it did not publish them: their Intune side changed. */
+  decidedByChange: number
   /** All partnerships of the organisation: the brake's percent is of these. */
   partnerships: number
   lastDecidedAt: Date | null
@@ -134,8 +138,8 @@ export type RunCounts = {
 }
 
 /**
- * Counts a run from the tables. Its mailboxes are those it published last and those decided for it; a newer run that publishes
- * a mailbox takes it over. A mailbox counts as decided and enforced whichever run brought that about, if this one had begun.
+ * Counts a run from the tables. Its mailboxes are those it published last and those decided for it, which may be of any
+ * organisation: Intune is one for all. A newer run that publishes a mailbox takes it over. A mailbox counts as decided and enforced whichever run brought that about, if this one had begun.
  */
 export async function countRun(
   db: Kysely<Database>,
@@ -145,10 +149,14 @@ export async function countRun(
     with own as (
       select id from mailboxes where organization_id = ${run.organizationId} and published_run_id = ${run.id} and vanished_at is null
       union
-      select mailbox_id from mailbox_decisions where organization_id = ${run.organizationId} and sync_run_id = ${run.id}
+      select mailbox_id from mailbox_decisions where sync_run_id = ${run.id}
     ), states as (
-      select own.id, decision.would_block, decision.decided_at, enforcement.outcome, enforcement.at
+      select own.id, decision.would_block, decision.decided_at, enforcement.outcome, enforcement.at,
+        coalesce(organization.report_only, true) as report_only,
+        decision.sync_run_id = ${run.id} and mailbox.published_run_id is distinct from ${run.id} as is_by_change
       from own
+      join mailboxes mailbox on mailbox.id = own.id
+      left join organizations organization on organization.id = mailbox.organization_id
       left join mailbox_decisions decision
         on decision.mailbox_id = own.id and (decision.sync_run_id = ${run.id} or decision.decided_at >= ${run.startedAt})
       left join mailbox_enforcements enforcement
@@ -163,6 +171,8 @@ export async function countRun(
       (select count(*)::int from access_changes change join notices on notices.change_id = change.id and notices.state = 'sent'
         where change.sync_run_id = ${run.id}) as notices,
       coalesce(sum(would_block), 0)::int as "wouldBlock",
+      coalesce(sum(would_block) filter (where not report_only), 0)::int as "wouldBlockLive",
+      count(*) filter (where is_by_change)::int as "decidedByChange",
       (select count(*)::int from device_partnerships where organization_id = ${run.organizationId} and vanished_at is null) as partnerships,
       max(decided_at) as "lastDecidedAt", max(at) as "lastEnforcedAt"
     from states`.execute(db)

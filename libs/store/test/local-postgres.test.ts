@@ -4,10 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startLocalPostgres } from '../src/local-postgres.ts'
 
-const signal = AbortSignal.timeout(60_000)
 const folders: string[] = []
 
 function createFolder(): string {
@@ -15,6 +14,12 @@ function createFolder(): string {
   folders.push(folder)
   return folder
 }
+
+let signal: AbortSignal
+
+beforeEach(() => {
+  signal = AbortSignal.timeout(60_000)
+})
 
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })

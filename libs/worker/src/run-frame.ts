@@ -31,13 +31,16 @@ export type Parts = {
   readonly liveness: Readonly<Record<string, HealthCheck>>
 }
 
+/** What a service is once it runs; `url`: where it answers, if it does. */
+export type Service = AsyncDisposable & { readonly url?: string }
+
 export type FrameOptions<P extends Parts & AsyncDisposable> = {
   name: string
   argv: string[]
   env: Record<string, string | undefined>
   /** Connects what the service needs. The signal ends after `worker.startSeconds` and when the process is asked to stop. */
   connect: (frame: Frame, signal: AbortSignal) => Promise<P>
-  start: (frame: Frame, parts: P) => Promise<AsyncDisposable>
+  start: (frame: Frame, parts: P) => Promise<Service>
 }
 
 /**
@@ -81,11 +84,11 @@ async function stand<P extends Parts & AsyncDisposable>(frame: Frame, options: F
     await using parts = await connectInTime(frame, options)
     Object.assign(readiness, parts.readiness)
     Object.assign(liveness, parts.liveness)
-    await using _service = await options.start(frame, parts)
+    await using service = await options.start(frame, parts)
     isReady = true
     readiness['worker'] = () => Promise.resolve(signal.aborted ? 'stopping' : undefined)
     log.info({ healthUrl: health.url, settings }, 'Ready')
-    process.stdout.write(`${JSON.stringify({ ready: true, worker: frame.name, pid: process.pid, healthUrl: health.url })}\n`)
+    process.stdout.write(`${JSON.stringify(readyLineOf(frame.name, health.url, service))}\n`)
     await aborted(signal)
     log.info('Stopping: finishing the work in hand')
   } catch (error) {
@@ -98,6 +101,11 @@ async function stand<P extends Parts & AsyncDisposable>(frame: Frame, options: F
   }
   log.info('Stopped')
   return EXIT_CODES.fine
+}
+
+/** What a service can be reached at, if anything, is part of the line. */
+function readyLineOf(worker: string, healthUrl: string, service: Service): Record<string, unknown> {
+  return { ready: true, worker, pid: process.pid, healthUrl, ...(service.url === undefined ? {} : { url: service.url }) }
 }
 
 async function connectInTime<P extends Parts & AsyncDisposable>(frame: Frame, options: FrameOptions<P>): Promise<P> {

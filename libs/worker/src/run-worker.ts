@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client'
 import { connectStore } from './connect-store.ts'
 import type { Logger } from './create-logger.ts'
 import { createBrokerMetrics } from './create-metrics.ts'
-import { type Frame, type Parts, runFrame } from './run-frame.ts'
+import { type Frame, type Parts, runFrame, type Service } from './run-frame.ts'
 import type { Settings } from './settings-schema.ts'
 import { brokerCredentialsOf } from './settings-secrets.ts'
 
@@ -30,7 +30,7 @@ export type RunWorkerOptions = {
   argv: string[]
   env: Record<string, string | undefined>
   /** Starts the service; what it returns is disposed first when the process stops, and waits for the work in hand. */
-  start: (worker: Worker) => Promise<AsyncDisposable>
+  start: (worker: Worker) => Promise<Service>
 }
 
 type WorkerParts = Parts & AsyncDisposable & { broker: BrokerConnection; store: Store }

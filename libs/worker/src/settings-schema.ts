@@ -160,7 +160,7 @@ const MailSettings = z.strictObject({
   passwordFile: secretFile('password of the notification account'),
   caFile: caFile(),
   from: z.email().meta({ description: 'Sender, if not the account itself', allowed: 'an e-mail address' }).optional(),
-  messagesPerMinute: whole(1, 1_000, 'Mails per minute').default(20),
+  messagesPerMinute: whole(1, 60_000, 'Mails per minute').default(20),
   concurrency: whole(1, 32, 'Mails sent at once').default(4),
   noticeWaitSecondsMax: whole(0, 24 * HOUR_SECONDS, 'A block waits this long for its notice to be sent; 0: not at all').default(
     900,

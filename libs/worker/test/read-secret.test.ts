@@ -39,7 +39,7 @@ describe('secrets in files', () => {
 
   it('make each worker a broker user of its own', () => {
     write('gh-discovery', 'hunter2\n')
-    const settings = settingsWith({ broker: { url: 'amqp://mq/gatehouse', usersPasswordDirectory: folder } })
+    const settings = settingsWith({ broker: { url: 'amqp://mq/gatehouse', usersPasswordDirectory: folder, userPrefix: 'gh-' } })
 
     expect(brokerCredentialsOf(settings, 'discovery')).toEqual({
       url: 'amqp://mq/gatehouse',

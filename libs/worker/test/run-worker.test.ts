@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectBroker } from '@gatehouse/broker'
 import { afterAll, describe, expect, it } from 'vitest'
-// @boundaries-ignore the tests of all packages share one environment
 import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
-// @boundaries-ignore the tests of all packages share one environment
 import { createVhost } from '../../../test/environment/create-vhost.ts'
 import { SETTINGS_ENV, startProcess } from './fixtures/start-process.ts'
 

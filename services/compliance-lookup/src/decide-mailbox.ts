@@ -6,6 +6,7 @@ import { planMailboxDecision } from './plan-mailbox-decision.ts'
 
 const REFRESH_PENDING_MS = 2_000
 const NOT_READY_MS = 2_000
+const DECIDED_MEANWHILE_MS = 100
 
 export type MailboxToBeDecided = { readonly organizationId: string; readonly mailboxId: string; readonly syncRunId: string }
 
@@ -27,9 +28,13 @@ export async function decideMailbox(
   if (state === undefined) return done
   const decision = planMailboxDecision(state, new Date())
   if (decision === undefined) return later(NOT_READY_MS, 'policy-not-written')
-  const decisionVersion = await storeMailboxDecision(deps.pool, { ...mailbox, ...decision })
-  // Whoever stored the newer decision publishes it.
-  if (decisionVersion === undefined) return done
+  const decisionVersion = await storeMailboxDecision(deps.pool, {
+    ...mailbox,
+    ...decision,
+    madeAgainst: state.decision_version,
+  })
+  // Somebody else decided between the reading and the writing, perhaps on older facts than these: look again.
+  if (decisionVersion === undefined) return later(DECIDED_MEANWHILE_MS, 'decided-meanwhile')
   const { organizationId, mailboxId, syncRunId } = mailbox
   await deps.broker.publish(
     'mailbox.decided',

@@ -17,6 +17,7 @@ export function observedManagedDeviceOf(device: ManagedDevice): ObservedManagedD
     compliance_state: device.complianceState,
     compliance_grace_expires_at: device.complianceGracePeriodExpirationDateTime,
     management_agent: device.managementAgent,
+    last_sync_at: device.lastSyncDateTime,
     operating_system: device.operatingSystem,
     model: device.model,
     device_name: device.deviceName,

@@ -13,6 +13,7 @@ const PHONE = {
   complianceState: 'compliant',
   complianceGraceExpiresAt: null,
   managementAgent: 'mdm',
+  lastSyncDateTime: null,
   refreshedAt: '2026-11-24T11:00:00Z',
 }
 const device = (deviceId: string) => ({
@@ -32,6 +33,7 @@ const plan = (change: Partial<MailboxToDecide['changes'][number]['plan']>) => ({
 })
 const STATE: MailboxToDecide = {
   organization_id: 'o',
+  decision_version: null,
   primary_smtp_address: 'anna@contoso.example',
   allowed_device_ids: [],
   blocked_device_ids: [],

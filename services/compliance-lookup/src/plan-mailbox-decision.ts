@@ -62,8 +62,13 @@ function managedDevicesOf(state: MailboxToDecide, deviceId: string): DecisionInp
     .filter((one) => easIdKey(one.easDeviceId) === key)
     .map((one) => ({
       ...one,
-      complianceGraceExpiresAt: one.complianceGraceExpiresAt === null ? null : new Date(one.complianceGraceExpiresAt),
+      complianceGraceExpiresAt: dateOf(one.complianceGraceExpiresAt),
+      lastSyncDateTime: dateOf(one.lastSyncDateTime),
     }))
+}
+
+function dateOf(text: string | null): Date | null {
+  return text === null ? null : new Date(text)
 }
 
 /** Block first: in both lists, Exchange blocks. */

@@ -3,6 +3,8 @@ import type { Transaction } from 'kysely'
 import type { ControlDeps } from './control-deps.ts'
 import { type RunVerdict, trackRun } from './track-run.ts'
 
+/** The count of compliance-lookup that says how many mailboxes it asked to be decided. */
+export const CHANGED_MAILBOXES = 'changedMailboxes'
 const HOUR_MS = 3_600_000
 const STALLED_MS = 6 * HOUR_MS
 
@@ -13,9 +15,8 @@ export async function evaluateRun(syncRunId: string, deps: ControlDeps): Promise
     const run = await lockRun(transaction, syncRunId)
     if (run === undefined || (run.status !== 'running' && run.status !== 'held')) return
     const counts = await countRun(transaction, { id: run.id, organizationId: run.organization_id, startedAt: run.started_at })
-    const reportOnly = await isReportOnly(transaction, run.organization_id)
     const verdict = trackRun(
-      { run, counts, reportOnly },
+      { run, counts, changedMailboxes: run.counts[CHANGED_MAILBOXES] ?? 0 },
       {
         brakeMinimum: settings.brake.minimum,
         brakePercent: settings.brake.percent,
@@ -35,7 +36,8 @@ async function write(
   { run, counts, verdict }: Evaluated,
   deps: ControlDeps,
 ): Promise<void> {
-  const { partnerships: _all, wouldBlock, lastDecidedAt: _decided, lastEnforcedAt: _enforced, ...shown } = counts
+  const { mailboxes, devices, decided, enforced, written, failed, notices, wouldBlock } = counts
+  const shown = { mailboxes, devices, decided, enforced, written, failed, notices }
   const ended = verdict.status === 'succeeded' || verdict.status === 'failed'
   const changed = verdict.status !== run.status || verdict.brake !== run.brake
   const sameCounts = Object.entries(shown).every(([name, count]) => run.counts[name] === count)
@@ -60,13 +62,4 @@ async function write(
     }
     deps.log[verdict.status === 'held' || verdict.status === 'failed' ? 'warn' : 'info'](fields, 'Sync run moved')
   }
-}
-
-async function isReportOnly(transaction: Transaction<Database>, organizationId: string): Promise<boolean> {
-  const row = await transaction
-    .selectFrom('organizations')
-    .select('report_only')
-    .where('id', '=', organizationId)
-    .executeTakeFirst()
-  return row?.report_only ?? true
 }

@@ -3,6 +3,7 @@ import { done, type Outcome, type SyncProgressed } from '@gatehouse/messages'
 import { type RunUpdate, setConnectorStatus, updateRun, waitForRun } from '@gatehouse/store'
 import { organizationIdOf } from '@gatehouse/worker'
 import type { ControlDeps } from './control-deps.ts'
+import { CHANGED_MAILBOXES } from './evaluate-run.ts'
 
 /** Stores which stage a run has reached, or that it cannot go on. The rest is counted from the tables. */
 export async function handleSyncProgressed(message: SyncProgressed, deps: ControlDeps): Promise<Outcome> {
@@ -20,7 +21,11 @@ export async function handleSyncProgressed(message: SyncProgressed, deps: Contro
         at,
       })
     }
-    if (message.stage === 'looked-up') await updateRun(transaction, run.id, { lookedUpAt: at })
+    if (message.stage === 'looked-up') {
+      // A repeated look finds less changed than the first one did, and what that one asked for is still to come.
+      const changed = Math.max(run.counts[CHANGED_MAILBOXES] ?? 0, message.counts[CHANGED_MAILBOXES] ?? 0)
+      await updateRun(transaction, run.id, { lookedUpAt: at, counts: { [CHANGED_MAILBOXES]: changed } })
+    }
     if (message.stage !== 'failed' || !isOpen) return
     await updateRun(transaction, run.id, failureOf(message, at))
     if (isOfExchange(message) && run.discovered_at === null) {

@@ -17,14 +17,16 @@ const zero: RunCounts = {
   failed: 0,
   notices: 0,
   wouldBlock: 0,
+  wouldBlockLive: 0,
+  decidedByChange: 0,
   partnerships: 1_000,
   lastDecidedAt: null,
   lastEnforcedAt: null,
 }
-const facts = (run: Partial<RunFacts['run']>, counts: Partial<RunCounts> = {}, reportOnly = false): RunFacts => ({
+const facts = (run: Partial<RunFacts['run']>, counts: Partial<RunCounts> = {}, changedMailboxes = 0): RunFacts => ({
   run: { status: 'running', brake: 'counting', started_at: began, discovered_at: soon, looked_up_at: soon, ...run },
-  counts: { ...zero, ...counts },
-  reportOnly,
+  counts: { ...zero, wouldBlockLive: counts.wouldBlock ?? 0, ...counts },
+  changedMailboxes,
 })
 const verdict = (...args: Parameters<typeof facts>) => trackRun(facts(...args), limits, soon)
 
@@ -47,11 +49,17 @@ describe('the brake', () => {
     expect(verdict({}, { partnerships: 50_000 }).brakeLimit).toBe(2_500)
   })
 
-  it('holds nothing in report-only mode, where nothing is blocked', () => {
-    expect(verdict({}, { mailboxes: 5, decided: 5, wouldBlock: 900 }, true)).toMatchObject({
-      brake: 'released',
-      status: 'running',
-    })
+  it('does not count what report-only mode keeps from being written', () => {
+    const counts = { mailboxes: 5, decided: 5, wouldBlock: 900, wouldBlockLive: 50 }
+
+    expect(verdict({}, counts)).toMatchObject({ brake: 'released', status: 'running' })
+  })
+
+  it('waits for the mailboxes that changed at Intune, until none is to come any more', () => {
+    const counts = { mailboxes: 9, decided: 9, wouldBlock: 9, decidedByChange: 9 }
+    const after = (ms: number) => trackRun(facts({}, counts, 10), limits, new Date(soon.getTime() + ms)).brake
+
+    expect([verdict({}, counts, 9).brake, after(30_000), after(30_001)]).toEqual(['released', 'counting', 'released'])
   })
 })
 

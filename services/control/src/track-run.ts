@@ -3,8 +3,8 @@ import type { ProblemJson, Row, RunCounts } from '@gatehouse/store'
 export type RunFacts = {
   readonly run: Pick<Row<'sync_runs'>, 'status' | 'brake' | 'started_at' | 'discovered_at' | 'looked_up_at'>
   readonly counts: RunCounts
-  /** Nothing is written to Exchange, so there is nothing to brake. */
-  readonly reportOnly: boolean
+  /** How many mailboxes compliance-lookup asked to be decided for this run because their Intune side changed. */
+  readonly changedMailboxes: number
 }
 
 export type RunLimits = {
@@ -31,10 +31,10 @@ export function trackRun(facts: RunFacts, limits: RunLimits, now: Date): RunVerd
   const { run, counts } = facts
   const brakeLimit = Math.max(limits.brakeMinimum, Math.floor((counts.partnerships * limits.brakePercent) / 100))
   if (run.status === 'succeeded' || run.status === 'failed') return { status: run.status, brake: run.brake, brakeLimit }
-  const isDecided = run.discovered_at !== null && run.looked_up_at !== null && counts.decided >= counts.mailboxes
+  const idleMs = now.getTime() - lastMoved(facts).getTime()
+  const isDecided = isEverythingDecided(facts, idleMs)
   const brake = nextBrake(facts, { isDecided, brakeLimit })
   if (isDecided && counts.enforced >= counts.mailboxes) return { ...finish(counts), brake, brakeLimit }
-  const idleMs = now.getTime() - lastMoved(facts).getTime()
   if (brake === 'held') {
     if (idleMs <= limits.unconfirmedMs) return { status: 'held', brake, brakeLimit }
     return { status: 'failed', brake, brakeLimit, problem: UNCONFIRMED }
@@ -42,6 +42,8 @@ export function trackRun(facts: RunFacts, limits: RunLimits, now: Date): RunVerd
   if (idleMs <= limits.stalledMs) return { status: 'running', brake, brakeLimit }
   return { status: 'failed', brake, brakeLimit, problem: STALLED }
 }
+
+const QUIET_MS = 30_000
 
 const UNCONFIRMED: ProblemJson = {
   code: 'sync-unconfirmed',
@@ -52,12 +54,19 @@ const STALLED: ProblemJson = {
   message: 'The run has not moved for a long time; look at the dead letters and at the workers, then start another sync',
 }
 
-function nextBrake(
-  { run, counts, reportOnly }: RunFacts,
-  { isDecided, brakeLimit }: { isDecided: boolean; brakeLimit: number },
-) {
+/**
+ * Which mailboxes changed at Intune is not known, only how many. One that Exchange's side published too, or that a newer run
+ * has taken over, never shows up among those decided by change: when all is quiet, none is to come any more.
+ */
+function isEverythingDecided({ run, counts, changedMailboxes }: RunFacts, idleMs: number): boolean {
+  if (run.discovered_at === null || run.looked_up_at === null || counts.decided < counts.mailboxes) return false
+  return counts.decidedByChange >= changedMailboxes || idleMs > QUIET_MS
+}
+
+function nextBrake({ run, counts }: RunFacts, { isDecided, brakeLimit }: { isDecided: boolean; brakeLimit: number }) {
   if (run.brake === 'confirmed' || run.brake === 'held') return run.brake
-  const isOver = counts.wouldBlock > brakeLimit && !reportOnly
+  // Where nothing is written (report-only) there is nothing to brake.
+  const isOver = counts.wouldBlockLive > brakeLimit
   // Decisions may still come in after the release; they must not slip past the brake.
   if (run.brake === 'released') return isOver ? 'held' : 'released'
   if (!isDecided) return 'counting'

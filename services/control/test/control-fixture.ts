@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createDatabase, type Store } from '@gatehouse/store'
 import { loadSettings, organizationIdOf } from '@gatehouse/worker'
-// @boundaries-ignore the tests of all packages share one environment
 import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
 import type { ControlDeps } from '../src/control-deps.ts'
 

@@ -24,7 +24,7 @@ async function startSystem(signal: AbortSignal) {
   await writeFile(tokenFile, 'token-of-the-test\n')
   const database = stack.use(await createTestDatabase())
   const vhost = stack.use(await createVhost())
-  const connect = async (connectionName: string) => {
+  const connect = async (connectionName: string, owner: AsyncDisposableStack = stack) => {
     const options = {
       url: vhost.amqpUrl,
       connectionName,
@@ -34,7 +34,7 @@ async function startSystem(signal: AbortSignal) {
       maxAttempts: 3,
       laterAgeMsMax: 60_000,
     }
-    return stack.use(await connectBroker(options, signal))
+    return owner.use(await connectBroker(options, signal))
   }
   const settings = { ...createSettings({}), control: { host: '127.0.0.1', port: 0, tokenFile }, schedule: SILENT }
   const copies = []
@@ -46,7 +46,7 @@ async function startSystem(signal: AbortSignal) {
     copies.push(stack.use(await startControl(worker as unknown as Worker)))
   }
   const owned = stack.move()
-  return { copies, connect, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return { copies, connect: (name: string) => connect(name, owned), [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 const SILENT = { enabled: false, fullSync: '0 2 * * *', deltaSync: '*/15 * * * *' }

@@ -195,6 +195,25 @@ describe('tracking a run', () => {
     expect(await stateOf(run.id)).toMatchObject({ status: 'held', brake: 'held', would_block: 30 })
   })
 
+  it('does not end before the mailboxes that changed at Intune are decided, whatever a repeated look found', async () => {
+    const deps = await begin()
+    const run = await startSync({ ...full, syncType: 'deltaSync' }, deps, signal)
+    await handleSyncProgressed(progress(run.id, 'discovered'), deps)
+    await handleSyncProgressed(progress(run.id, 'looked-up', { counts: { changedMailboxes: 2 } }), deps)
+    await handleSyncProgressed(progress(run.id, 'looked-up', { counts: { changedMailboxes: 0 } }), deps)
+    await insertMailbox(fixture.store, { decided: { runId: run.id }, enforced: {} })
+    await evaluateRun(run.id, deps)
+    const before = await stateOf(run.id)
+    await insertMailbox(fixture.store, { decided: { runId: run.id }, enforced: {} })
+    await evaluateRun(run.id, deps)
+
+    expect(before).toMatchObject({ status: 'running', brake: 'counting' })
+    expect(await stateOf(run.id)).toMatchObject({
+      status: 'succeeded',
+      counts: { mailboxes: 2, enforced: 2, changedMailboxes: 2 },
+    })
+  })
+
   it('holds, is confirmed by an administrator, goes on; confirming twice or too late changes nothing', async () => {
     const deps = await begin()
     const run = await startSync(full, deps, signal)

@@ -29,7 +29,10 @@ const device: MobileDevice = {
 
 describe('devices and mailboxes', () => {
   it('are joined by distinguished name without regard to case', () => {
-    expect(joinPartnerships([mailbox], [device])).toMatchObject({ partnerships: [{ id: 'device', mailbox_id: 'mailbox' }], orphans: [] })
+    expect(joinPartnerships([mailbox], [device])).toMatchObject({
+      partnerships: [{ id: 'device', mailbox_id: 'mailbox' }],
+      orphans: [],
+    })
   })
 
   it('leave over a device whose mailbox is not listed', () => {

@@ -28,8 +28,18 @@ const partnership = (id: string, mailbox_id: string, fields: Partial<ObservedPar
   first_sync_time: new Date(0),
   ...fields,
 })
-const storedMailbox = (row: ObservedMailbox, fields = {}) => ({ ...row, is_vanished: false, published_run_id: 'earlier', ...fields })
-const storedPartnership = (row: ObservedPartnership, fields = {}) => ({ ...row, first_sync_time: new Date(0), is_vanished: false, ...fields })
+const storedMailbox = (row: ObservedMailbox, fields = {}) => ({
+  ...row,
+  is_vanished: false,
+  published_run_id: 'earlier',
+  ...fields,
+})
+const storedPartnership = (row: ObservedPartnership, fields = {}) => ({
+  ...row,
+  first_sync_time: new Date(0),
+  is_vanished: false,
+  ...fields,
+})
 
 const same: PublishedMailboxesInput = {
   syncType: 'deltaSync',
@@ -76,7 +86,9 @@ describe('the mailboxes a sync publishes', () => {
     const partnerships = [...same.observed.partnerships, partnership('3', 'ann')]
     const stored = {
       ...same.stored,
-      partnerships: [same.stored.partnerships[0], storedPartnership(partnership('2', 'ben'), { is_vanished: true })].filter((each) => each !== undefined),
+      partnerships: [same.stored.partnerships[0], storedPartnership(partnership('2', 'ben'), { is_vanished: true })].filter(
+        (each) => each !== undefined,
+      ),
     }
 
     expect(plan({ observed: { ...same.observed, partnerships } })).toEqual(['ann'])

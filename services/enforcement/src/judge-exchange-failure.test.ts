@@ -18,11 +18,17 @@ describe('a failed call to Exchange', () => {
   })
 
   it('is never the fault of one message when it happens while connecting', () => {
-    expect(judgeExchangeFailure(retryable({ scope: 'server' }), 'connect', false)).toMatchObject({ kind: 'pause', isNotDone: true })
+    expect(judgeExchangeFailure(retryable({ scope: 'server' }), 'connect', false)).toMatchObject({
+      kind: 'pause',
+      isNotDone: true,
+    })
   })
 
   it('tells nothing when we were stopped', () => {
-    expect(judgeExchangeFailure(retryable({ mayHaveRun: true }), 'cmdlet', true)).toMatchObject({ kind: 'interrupted', isNotDone: false })
+    expect(judgeExchangeFailure(retryable({ mayHaveRun: true }), 'cmdlet', true)).toMatchObject({
+      kind: 'interrupted',
+      isNotDone: false,
+    })
   })
 
   it('leaves open whether it was done, unless the error says that it was not', () => {
@@ -31,7 +37,13 @@ describe('a failed call to Exchange', () => {
   })
 
   it('makes Exchange suspicious when it may not be the message', () => {
-    expect(judgeExchangeFailure(retryable({ scope: 'server' }), 'cmdlet', false)).toMatchObject({ isSuspicious: true, isAnswer: false })
-    expect(judgeExchangeFailure(retryable({ scope: 'mailbox' }), 'cmdlet', false)).toMatchObject({ isSuspicious: false, isAnswer: true })
+    expect(judgeExchangeFailure(retryable({ scope: 'server' }), 'cmdlet', false)).toMatchObject({
+      isSuspicious: true,
+      isAnswer: false,
+    })
+    expect(judgeExchangeFailure(retryable({ scope: 'mailbox' }), 'cmdlet', false)).toMatchObject({
+      isSuspicious: false,
+      isAnswer: true,
+    })
   })
 })

@@ -86,7 +86,9 @@ describe('the change of a mailbox', () => {
       { key: 'new', list: 'allow' as const, isFresh: true },
     ]
 
-    expect(planAccessChange({ devices: [], lists: { allowed: [], blocked: [] }, own }).disown).toEqual([{ key: 'old', list: 'allow' }])
+    expect(planAccessChange({ devices: [], lists: { allowed: [], blocked: [] }, own }).disown).toEqual([
+      { key: 'old', list: 'allow' },
+    ])
   })
 
   it('says which entries become ours and which no longer are', () => {
@@ -99,10 +101,9 @@ describe('the change of a mailbox', () => {
 
 const id = fc.constantFrom('a', 'A', 'b', 'B', 'c', 'd', 'E')
 const input: fc.Arbitrary<AccessChangeInput> = fc.record({
-  devices: fc.array(
-    fc.record({ deviceId: id, exemption: fc.constantFrom<Exemption>('allow', 'block', 'none', null) }),
-    { maxLength: 8 },
-  ),
+  devices: fc.array(fc.record({ deviceId: id, exemption: fc.constantFrom<Exemption>('allow', 'block', 'none', null) }), {
+    maxLength: 8,
+  }),
   lists: fc.record({ allowed: fc.uniqueArray(id), blocked: fc.uniqueArray(id) }),
   own: fc.uniqueArray(
     fc.record({

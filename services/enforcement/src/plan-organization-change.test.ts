@@ -27,7 +27,7 @@ describe('the change of an organisation', () => {
     ])
   })
 
-  it("leaves rules it does not know to whoever made them, also one of the same name on another characteristic", () => {
+  it('leaves rules it does not know to whoever made them, also one of the same name on another characteristic', () => {
     const rules = [rule, { ...rule, characteristic: 'DeviceModel', accessLevel: 'Block' }]
 
     expect(planOrganizationChange(desired, { defaultAccessLevel: 'Quarantine', rules })).toEqual([])

@@ -32,13 +32,14 @@ export async function resolveUncertainWrites(task: Task, state: MailboxToEnforce
   )
 }
 
-/** The changes stay as they are, still uncertain; only the run must not wait for this mailbox. */
+/** A run must not wait for this mailbox for ever. Unless Exchange refuses to show it at all, its changes stay uncertain. */
 async function giveUp(task: Task, uncertain: MailboxToEnforce['changes'], verdict: FailureVerdict): Promise<void> {
-  const change = uncertain[0]
+  const problem = { code: verdict.code, message: verdict.message }
+  const change = verdict.kind === 'fail' ? uncertain[0] : undefined
   await recordEnforcement(task.deps.pool, {
     ...task.message,
     outcome: 'failed',
-    ...(change && { change: { id: change.id, state: 'failed', problem: { code: verdict.code, message: verdict.message } } }),
+    ...(change && { change: { id: change.id, state: 'failed', problem } }),
     own: [],
     disown: [],
     verifiedIds: [],

@@ -62,10 +62,12 @@ export async function writeAccessChange(task: Task, options: WriteOptions): Prom
 async function settleFailed(task: Task, { change, ended }: WriteOptions, verdict: FailureVerdict): Promise<void> {
   const { message, context, deps } = task
   const problem = { code: verdict.code, message: verdict.message }
-  const isLast = verdict.kind !== 'pause' && context.attempt >= deps.maxAttempts
+  const isLast = verdict.kind === 'retry' && context.attempt >= deps.maxAttempts
   if (verdict.kind === 'fail' || isLast) {
-    const failed = { id: change.id, state: 'failed', problem } as const
-    await recordEnforcement(deps.pool, { ...message, outcome: 'failed', change: failed, own: [], disown: [], ...ended })
+    // What Exchange may yet have done stays uncertain, so that the next decision of this mailbox looks for it.
+    const isCertain = verdict.kind === 'fail' || verdict.isNotDone
+    const failed = isCertain ? { change: { id: change.id, state: 'failed' as const, problem } } : {}
+    await recordEnforcement(deps.pool, { ...message, outcome: 'failed', ...failed, own: [], disown: [], ...ended })
     await publishAccessChanged(task, change.id)
     return
   }

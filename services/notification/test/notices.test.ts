@@ -3,7 +3,6 @@ import type { Mail, MailSender } from '@gatehouse/mail'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
 import { createDatabase, type Store } from '@gatehouse/store'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-// @boundaries-ignore the tests of all packages share one environment
 import { createTestDatabase, type TestDatabase } from '../../../test/environment/create-test-database.ts'
 import { handleAccessChanged } from '../src/handle-access-changed.ts'
 import { handleSendNotice } from '../src/handle-send-notice.ts'

@@ -32,6 +32,7 @@ export class PooledShell {
   private readonly lease: Lease | undefined
   private cancelRenewal: (() => void) | undefined
   private leaseLost = false
+  private isClosed = false
   /** False while there cannot be a shell on the server. */
   private mayExist = false
 
@@ -75,6 +76,7 @@ export class PooledShell {
 
   /** Deletes the shell on the server, within `closeMs`; never throws. */
   async close(): Promise<void> {
+    this.isClosed = true
     this.cancelRenewal?.()
     const { shell } = this.runspace
     const deleted = !this.mayExist || (await this.deleteShell(shell))
@@ -148,7 +150,9 @@ export class PooledShell {
     if (lease === undefined) return
     this.cancelRenewal = this.options.clock.setTimeout(() => {
       lease.renew().then(
-        () => this.renewLater(),
+        () => {
+          if (!this.isClosed) this.renewLater()
+        },
         (error: unknown) => {
           this.options.log.warn({ leaseId: lease.id, err: error }, 'Lease could not be renewed')
           this.leaseLost = true

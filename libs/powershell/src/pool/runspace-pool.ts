@@ -48,7 +48,11 @@ export class WsmanRunspacePool implements RunspacePool {
 
   /** Opens the first runspace, so that a wrong password or a dead server shows at once. */
   async open(signal: AbortSignal): Promise<void> {
-    const first = await PooledShell.open(++this.lastId, this.shellOptions, signal)
+    const first = await PooledShell.open(++this.lastId, this.shellOptions, AbortSignal.any([signal, this.closing.signal]))
+    if (this.currentState === 'closed') {
+      await first.close()
+      throw closedError()
+    }
     this.currentState = 'opened'
     this.scheduler.openedFirst(first.id)
     this.keep(first)

@@ -45,7 +45,7 @@ const TABLES = [
     id text primary key, user_id text not null, user_principal_name text not null, azure_ad_device_id text not null,
     azure_ad_registered boolean not null, device_registration_state text not null, eas_activated boolean not null,
     eas_device_id text not null, eas_device_id_key text not null, compliance_state text not null,
-    compliance_grace_expires_at timestamptz, management_agent text not null, operating_system text not null, model text not null,
+    compliance_grace_expires_at timestamptz, management_agent text not null, last_sync_at timestamptz, operating_system text not null, model text not null,
     device_name text not null, missing_refreshes integer not null default 0, refreshed_at timestamptz not null)`,
   `create table directory_users (
     id text primary key, user_principal_name text not null, mail text not null, licensed boolean not null,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { openSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createDatabase, type Store } from '@gatehouse/store'
@@ -36,6 +36,8 @@ export type System = {
   readonly store: Store
 } & AsyncDisposable
 
+const TAIL_LINES = 30
+
 /** Starts simulators, broker, database and all workers. Disposing stops them in reverse and removes their files. */
 export async function startSystem(options: SystemOptions, signal: AbortSignal): Promise<System> {
   await using stack = new AsyncDisposableStack()
@@ -67,11 +69,19 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
     signal,
   )
 
+  const workerOptions = {
+    ...options,
+    settingsPath: written.settingsPath,
+    env,
+    log: logOf('workers'),
+    onEvent: options.onWorkerEvent,
+  }
   const workers = stack.use(
-    await superviseWorkers(
-      { ...options, settingsPath: written.settingsPath, env, log: logOf('workers'), onEvent: options.onWorkerEvent },
-      signal,
-    ),
+    await superviseWorkers(workerOptions, signal).catch(async (error: unknown) => {
+      // The folder goes with the failed system; what the workers said last must not.
+      options.log(await readTail(join(logs, 'workers.log')))
+      throw error
+    }),
   )
   const control = stack.use(
     await createControlClient({ url: controlUrl(workers), tokenFile: join(written.secretsDirectory, 'api-token') }, signal),
@@ -95,6 +105,11 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
     store,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+async function readTail(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '')
+  return text.split('\n').slice(-TAIL_LINES).join('\n')
 }
 
 function controlUrl(workers: WorkerSet): string {
