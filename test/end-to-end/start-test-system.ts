@@ -34,10 +34,10 @@ export async function readEndState(
   const exchange = await system.simulators.exchangeState()
   const letters = (await system.control.get('/api/deadLetters', { top: 100 })) as { value: unknown[] }
   return {
-    wrong: Number(exchange.wrong),
-    mailsTwice: Number(exchange.mailsTwice),
+    wrong: exchange.wrong.count,
+    mailsTwice: exchange.mailsTwice.length,
     deadLetters: letters.value.length,
-    samples: [exchange.wrongSamples, letters.value.slice(0, 3)],
+    samples: [exchange.wrong.samples, letters.value.slice(0, 3)],
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Lane } from '@gatehouse/messages'
 import type { Channel, ConsumeMessage } from 'amqplib'
+import { DeliveringChannel } from './delivering-channel.ts'
 import { keepChannel } from './keep-channel.ts'
 import type { SupervisedConnection } from './supervised-connection.ts'
 import { settlesWithin } from './wait-for.ts'
@@ -14,38 +15,6 @@ export type Delivery = {
 }
 
 const CANCEL_TIMEOUT_MS = 5_000
-
-/** A channel that may have been lost since. Then its deliveries are the broker's again, and an ack would be a protocol error. */
-export class DeliveringChannel {
-  isOpen = true
-  private readonly channel: Channel
-
-  constructor(channel: Channel) {
-    this.channel = channel
-  }
-
-  /** @returns false when the channel was lost, so that the message will come again. */
-  ack(raw: ConsumeMessage): boolean {
-    return this.settle(() => this.channel.ack(raw))
-  }
-
-  /** Gives the message back to its place in the queue. */
-  giveBack(raw: ConsumeMessage): boolean {
-    return this.settle(() => this.channel.nack(raw, false, true))
-  }
-
-  private settle(act: () => void): boolean {
-    if (!this.isOpen) return false
-    try {
-      act()
-      return true
-    } catch {
-      // amqplib throws at once when the channel closed in this very tick.
-      this.isOpen = false
-      return false
-    }
-  }
-}
 
 /**
  * Delivers from one queue for as long as it lives: subscribes again after the connection or the channel was lost and after
@@ -114,6 +83,7 @@ export class QueueSubscription {
     this.stopping.abort()
     const { channel } = this
     if (this.delivering?.isOpen && channel !== undefined) {
+      this.delivering.flush()
       this.delivering.isOpen = false
       await settlesWithin(
         Promise.resolve().then(() => channel.close()),

@@ -69,7 +69,7 @@ export class SupervisedConnection {
     const model = this.current
     if (model !== undefined) {
       const isPolite = this.currentState === 'ready' && (await settlesWithin(model.close(), CLOSE_TIMEOUT_MS))
-      if (!isPolite) socketOf(model).destroy()
+      if (!isPolite) cut(model)
     }
     await this.loop
   }
@@ -80,7 +80,7 @@ export class SupervisedConnection {
       const startedAt = performance.now()
       try {
         const model = await this.connect()
-        if (signal.aborted) socketOf(model).destroy()
+        if (signal.aborted) cut(model)
         else await this.hold(model)
       } catch (error) {
         this.lastError = error
@@ -166,7 +166,11 @@ function withoutPassword(url: string): string {
   return parsed.href
 }
 
-/** amqplib has no way to drop a connection that does not answer; its socket has. */
-function socketOf(model: ChannelModel): Duplex {
-  return (model.connection as unknown as { stream: Duplex }).stream
+/**
+ * amqplib has no way to drop a connection that does not answer; its socket has. Without an error amqplib would not notice, for
+ * it listens to the end of the stream and not to its close.
+ */
+function cut(model: ChannelModel): void {
+  const { stream } = model.connection as unknown as { stream: Duplex }
+  stream.destroy(new Error('Closed without the broker'))
 }

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { PermanentError } from '@gatehouse/messages'
 import { callManagement, type ManagementAccess } from './call-management.ts'
 
 const POLL_MS = 100
@@ -17,9 +16,8 @@ export async function waitForManagement(
     try {
       await callManagement(access, { method: 'GET', path: '/api/whoami' }, signal)
       return true
-    } catch (error) {
-      // The user is created a moment after the listener.
-      if (error instanceof PermanentError && error.code !== 'broker-unauthorized') throw error
+    } catch {
+      // While it starts it refuses connections, then knows no paths (404), then no users (401): in that order.
       await delay(POLL_MS, undefined, { signal }).catch(() => {})
     }
   }

@@ -29,6 +29,8 @@ export type ManagedDevice = {
   /** Null when there is none: Intune then answers 0001-01-01 or 9999-12-31. */
   readonly complianceGracePeriodExpirationDateTime: Date | null
   readonly managementAgent: string
+  /** When Intune heard from the device last. */
+  readonly lastSyncDateTime: Date | null
   readonly operatingSystem: string
   readonly model: string
   readonly deviceName: string
@@ -65,9 +67,15 @@ export interface Graph extends AsyncDisposable {
   readManagedDevices(walk: string, signal: AbortSignal): Promise<ManagedDevicesRead>
   /** Every user in the group, through nested groups as well. Goes on like readManagedDevices. */
   readGroupMembers(walk: string, groupId: string, signal: AbortSignal): Promise<DirectoryUser[]>
-  /** A delta link from now on, without reading the devices there are. */
+  /**
+   * A delta link from now on, without reading the devices there are. To be called before the lists that it complements: while
+   * rows of an interrupted walk are kept, it answers the link from before them.
+   */
   startDevicesDelta(signal: AbortSignal): Promise<string>
-  /** The Entra devices whose compliance or management changed since the link was made, removed ones included. */
+  /**
+   * The Entra devices that changed since the link was made; those removed from Entra show no device id and are not among them.
+   * When a read that followed was throttled, the same link answers the same again, and that read goes on.
+   */
   readDevicesDelta(deltaLink: string, signal: AbortSignal): Promise<DevicesDelta>
   /** The managed devices of these users. `complete` names the users that were answered: the others have said nothing. */
   readManagedDevicesOfUsers(

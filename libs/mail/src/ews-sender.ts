@@ -1,3 +1,4 @@
+import { getCACertificates } from 'node:tls'
 import { abortReason, PermanentError } from '@gatehouse/messages'
 import { Pool } from 'undici'
 import manifest from '../package.json' with { type: 'json' }
@@ -11,7 +12,7 @@ export type EwsSenderOptions = {
   readonly url: string
   readonly user: string
   readonly password: string
-  /** PEM of the authority that signed the server's certificate, if the machine does not know it. */
+  /** PEM of authorities to trust besides the usual ones. */
   readonly ca?: string | undefined
   /** Sends in the name of this address (the account needs the right to); default: the account's own. */
   readonly from?: string | undefined
@@ -36,7 +37,7 @@ export function createEwsSender(options: EwsSenderOptions): MailSender & AsyncDi
   const pool = new Pool(url.origin, {
     connections: options.connectionsMax ?? 4,
     pipelining: 1,
-    connect: { ...(options.ca === undefined ? {} : { ca: options.ca }), timeout: 10_000 },
+    connect: { ...(options.ca === undefined ? {} : { ca: [...getCACertificates('default'), options.ca] }), timeout: 10_000 },
   })
   const exchange = createExchange({ pool, url, options })
 

@@ -158,3 +158,13 @@ export async function readMailboxPage(
   )
   return rows.map((row) => row.id)
 }
+
+/** The newest run of the organisation that is under way: decisions are made for a run, because the brake counts them by run. */
+export async function readOpenRunOf(pool: Store['pool'], organizationId: string): Promise<string | undefined> {
+  const { rows } = await pool.query<{ id: string }>(
+    `select id from sync_runs where organization_id = $1::uuid and status in ('running', 'held')
+     order by started_at desc limit 1`,
+    [organizationId],
+  )
+  return rows[0]?.id
+}

@@ -23,6 +23,7 @@ export {
   type NewDecision,
   readMailboxPage,
   readMailboxToDecide,
+  readOpenRunOf,
   storeMailboxDecision,
 } from './decisions.ts'
 export { type ObservedDeviceClass, storeDeviceClasses } from './device-classes.ts'
@@ -36,7 +37,15 @@ export {
 } from './device-partnerships.ts'
 export { type ObservedGroup, type ObservedUser, readMailboxesOfUsers, replaceDirectory } from './directory-users.ts'
 export { type ObservedServer, readClientAccessServers, storeExchangeServers } from './exchange-servers.ts'
-export { type GraphCursor, type RunReadiness, readGraphCursor, readRunReadiness, storeGraphCursor } from './graph-cursors.ts'
+export {
+  completeRefresh,
+  type GraphCursor,
+  type RunReadiness,
+  readGraphCursor,
+  readRunReadiness,
+  refreshedGroups,
+  storeGraphCursor,
+} from './graph-cursors.ts'
 export {
   type EnforcementRecord,
   type MailboxToEnforce,
@@ -55,10 +64,16 @@ export {
   type StoredMailbox,
   storeMailboxes,
 } from './mailboxes.ts'
-export { countMissingRefresh, type ObservedManagedDevice, readUsersOfDevices, storeManagedDevices } from './managed-devices.ts'
-export { type MessageTemplate, readMessageTemplate, replaceMessageTemplates } from './message-templates.ts'
+export {
+  countMissingOfUsers,
+  type ObservedManagedDevice,
+  readUsersOfDevices,
+  readWaitingUsers,
+  storeManagedDevices,
+} from './managed-devices.ts'
+export { type MessageTemplate, replaceMessageTemplates } from './message-templates.ts'
 export { migrate } from './migrate.ts'
-export { beginSending, insertNotice, type NoticeFacts, readNotice, readNoticeFacts, settleNotice } from './notices.ts'
+export { beginSending, insertNotice, type NoticeFacts, type NoticeToSend, readNotice, readNoticeFacts, settleNotice } from './notices.ts'
 export { type OrganizationToReconcile, readConnectorEpoch, readOrganizationToReconcile } from './organization-enforcements.ts'
 export { insertOrganization, readOrganizations, setReportOnly } from './organizations.ts'
 export { replacePlatformExceptions } from './platform-exceptions.ts'

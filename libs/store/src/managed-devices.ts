@@ -75,3 +75,22 @@ export async function readUsersOfDevices(pool: Store['pool'], azureAdDeviceIds: 
   )
   return rows.map((row) => row.user_id)
 }
+
+/**
+ * Users who have enrolled a device and are blocked because their mail is not bound to it yet. The change feed of Entra says
+ * nothing when a user opens the mail app and Intune learns the EAS id, so these few are asked about again. Newest blocks first.
+ */
+export async function readWaitingUsers(pool: Store['pool'], limit: number): Promise<string[]> {
+  const { rows } = await pool.query<{ user_id: string }>(
+    `select u.id as user_id
+     from decisions d
+     join mailboxes m on m.id = d.mailbox_id and m.vanished_at is null
+     join directory_users u on lower(u.user_principal_name) = lower(m.primary_smtp_address)
+     where d.reason in ('not-enrolled', 'eas-id-not-activated', 'not-registered')
+       and exists (select from managed_devices i where i.user_id = u.id and i.missing_refreshes = 0
+         and (i.eas_device_id_key = '' or not i.eas_activated or not i.azure_ad_registered))
+     group by u.id order by max(d.decision_version) desc limit $1`,
+    [limit],
+  )
+  return rows.map((row) => row.user_id)
+}

@@ -23,18 +23,3 @@ export async function replaceMessageTemplates(
     )
     .execute()
 }
-
-/** The organisation's own template in this language, if it has one. */
-export async function readMessageTemplate(
-  db: Kysely<Database>,
-  organizationId: string,
-  locale: string,
-): Promise<MessageTemplate | undefined> {
-  const row = await db
-    .selectFrom('message_templates')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .where('locale', '=', locale)
-    .executeTakeFirst()
-  return row === undefined ? undefined : { locale, subject: row.subject, body: row.body_markdown }
-}

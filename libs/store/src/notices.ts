@@ -12,17 +12,28 @@ export async function insertNotice(db: Kysely<Database>, notice: NewRow<'notices
   return await db.selectFrom('notices').selectAll().where('key', '=', notice.key).executeTakeFirstOrThrow()
 }
 
-/** A notice, and for how many milliseconds its last attempt has been under way by PostgreSQL's clock. */
-export async function readNotice(
-  db: Kysely<Database>,
-  noticeId: string,
-): Promise<(Row<'notices'> & { attempt_ms: number | null }) | undefined> {
-  return await db
-    .selectFrom('notices')
-    .selectAll()
-    .select(sql<number | null>`(extract(epoch from clock_timestamp() - sent_at) * 1000)::float8`.as('attempt_ms'))
-    .where('id', '=', noticeId)
-    .executeTakeFirst()
+/** A notice with what matters for sending it. */
+export type NoticeToSend = Row<'notices'> & {
+  /** For how long its last attempt has been under way, by PostgreSQL's clock. */
+  attempt_ms: number | null
+  /** null: the organisation is not stored. */
+  report_only: boolean | null
+  change_state: Row<'access_changes'>['state'] | null
+  /** The organisation's own template in the language of the notice, if it has one. */
+  template_subject: string | null
+  template_body: string | null
+}
+
+export async function readNotice(db: Kysely<Database>, noticeId: string): Promise<NoticeToSend | undefined> {
+  const { rows } = await sql<NoticeToSend>`
+    select n.*, (extract(epoch from clock_timestamp() - n.sent_at) * 1000)::float8 as attempt_ms, o.report_only,
+      c.state as change_state, t.subject as template_subject, t.body_markdown as template_body
+    from notices n
+    left join organizations o on o.id = n.organization_id
+    left join access_changes c on c.id = n.change_id
+    left join message_templates t on t.organization_id = n.organization_id and t.locale = n.locale
+    where n.id = ${noticeId}`.execute(db)
+  return rows[0]
 }
 
 /**

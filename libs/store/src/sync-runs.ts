@@ -183,7 +183,8 @@ export async function countRun(
 
 export type RunUpdate = Partial<Pick<Row<'sync_runs'>, 'status' | 'brake' | 'brake_limit' | 'would_block' | 'confirmed_by'>> & {
   counts?: Record<string, number>
-  problem?: ProblemJson
+  /** null: there is none any more. */
+  problem?: ProblemJson | null
   discoveredAt?: Date
   lookedUpAt?: Date
   finishedAt?: Date
@@ -197,7 +198,7 @@ export async function updateRun(db: Kysely<Database>, syncRunId: string, update:
     .set({
       ...columns,
       ...(counts === undefined ? {} : { counts: sql<Record<string, number>>`counts || ${JSON.stringify(counts)}::jsonb` }),
-      ...(problem === undefined ? {} : { problem: JSON.stringify(problem) }),
+      ...(problem === undefined ? {} : { problem: problem && JSON.stringify(problem) }),
       ...(discoveredAt === undefined ? {} : { discovered_at: sql<Date>`coalesce(discovered_at, ${discoveredAt})` }),
       ...(lookedUpAt === undefined ? {} : { looked_up_at: sql<Date>`coalesce(looked_up_at, ${lookedUpAt})` }),
       ...(finishedAt === undefined ? {} : { finished_at: finishedAt }),

@@ -10,6 +10,8 @@ export function findShrunkAnswer(
   now: Readonly<Record<string, number>>,
   shrinkPercentMax: number,
 ): string | undefined {
+  // No tenant that asks for this manages nothing; it would be everybody's unenrolment, even at the very first read.
+  if (now['managedDevices'] === 0) return 'Graph lists no managed device at all'
   for (const [what, before] of Object.entries(last)) {
     const count = now[what]
     if (count === undefined || before < COUNT_MIN) continue

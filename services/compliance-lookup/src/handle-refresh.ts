@@ -2,6 +2,7 @@ import type { MessageContext } from '@gatehouse/broker'
 import { type ComplianceLookupRefresh, done, later, type Outcome, PermanentError, RetryableError } from '@gatehouse/messages'
 import { readRunReadiness } from '@gatehouse/store'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
+import { decideChangedMailboxes } from './decide-changed-mailboxes.ts'
 import { refreshChanges, storeDeltaLink } from './refresh-changes.ts'
 import { refreshEverything } from './refresh-everything.ts'
 
@@ -52,15 +53,7 @@ async function lookUpChanges(refresh: Refresh): Promise<Record<string, number>> 
   const changed = await refreshChanges(deps, signal)
   if (changed === undefined) return await refreshEverything(syncRunId, deps, signal)
   // Somebody has just become compliant and waits: these do not stand behind a bulk sync.
-  await Promise.all(
-    changed.mailboxes.map((mailbox) =>
-      deps.broker.publish(
-        'compliance-lookup.decide-mailbox',
-        { ...mailbox, syncRunId },
-        { lane: 'urgent', causedBy: context, signal },
-      ),
-    ),
-  )
+  await decideChangedMailboxes(changed.mailboxes, { syncRunId, context: { ...context, lane: 'urgent' }, deps, signal })
   await storeDeltaLink(deps, changed.deltaLink, syncRunId)
   return changed.counts
 }

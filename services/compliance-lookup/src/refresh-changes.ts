@@ -1,8 +1,10 @@
 import {
+  countMissingOfUsers,
   readDatabaseClock,
   readGraphCursor,
   readMailboxesOfUsers,
   readUsersOfDevices,
+  readWaitingUsers,
   storeGraphCursor,
   storeManagedDevices,
 } from '@gatehouse/store'
@@ -16,9 +18,12 @@ export type ChangedMailboxes = {
   readonly deltaLink: string
 }
 
+/** Ten batches: users who have enrolled and are about to bind their mail are few at any time. */
+const WAITING_MAX = 200
+
 /**
  * What changed at Microsoft since the last look: the Entra devices of the change feed, then the managed devices of just their
- * users. Undefined when only a full refresh can tell: there was none yet, or the feed has expired.
+ * users and of those who wait to be let in. Undefined when only a full refresh can tell: there was none yet, or the feed has expired.
  */
 export async function refreshChanges(deps: ComplianceLookupDeps, signal: AbortSignal): Promise<ChangedMailboxes | undefined> {
   const [cursor, refresh] = await Promise.all([
@@ -30,14 +35,16 @@ export async function refreshChanges(deps: ComplianceLookupDeps, signal: AbortSi
   const delta = await deps.graph.readDevicesDelta(cursor.value, signal)
   if (delta.expired === true) return undefined
   const counts = { changedDevices: delta.azureADDeviceIds.length }
-  if (delta.azureADDeviceIds.length === 0) return { counts, mailboxes: [], deltaLink: delta.deltaLink }
-  const [known, asked] = await Promise.all([
+  const [known, waiting] = await Promise.all([
     readUsersOfDevices(deps.pool, delta.azureADDeviceIds),
-    deps.graph.readUsersOfDevices(delta.azureADDeviceIds, signal),
+    readWaitingUsers(deps.pool, WAITING_MAX),
   ])
-  const userIds = [...new Set([...known, ...asked])]
-  const { devices } = await deps.graph.readManagedDevicesOfUsers(userIds, signal)
+  const asked = delta.azureADDeviceIds.length === 0 ? [] : await deps.graph.readUsersOfDevices(delta.azureADDeviceIds, signal)
+  const userIds = [...new Set([...known, ...asked, ...waiting])]
+  if (userIds.length === 0) return { counts, mailboxes: [], deltaLink: delta.deltaLink }
+  const { devices, complete } = await deps.graph.readManagedDevicesOfUsers(userIds, signal)
   await storeManagedDevices(deps.pool, { refreshedAt: began, devices: devices.map(observedManagedDeviceOf) })
+  await countMissingOfUsers(deps.pool, { userIds: complete, refreshedAt: began })
   const mailboxes = await readMailboxesOfUsers(deps.pool, userIds)
   return {
     counts: { ...counts, changedUsers: userIds.length, changedMailboxes: mailboxes.length },

@@ -1,17 +1,17 @@
 import { RetryableError } from '@gatehouse/messages'
 import {
-  countMissingRefresh,
+  completeRefresh,
   readDatabaseClock,
   readGraphCursor,
   readPolicy,
+  refreshedGroups,
   replaceDirectory,
-  storeGraphCursor,
   storeManagedDevices,
 } from '@gatehouse/store'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { findShrunkAnswer } from './find-shrunk-answer.ts'
 import { observedManagedDeviceOf } from './observed-managed-device.ts'
-import { readDirectory } from './read-directory.ts'
+import { type Directory, readDirectory } from './read-directory.ts'
 
 /**
  * Reads everything that decisions need from Graph, then stores it; nothing is stored when an answer cannot be believed.
@@ -35,8 +35,8 @@ export async function refreshEverything(
     readDirectory(deps.graph, syncRunId, groupIds, signal),
   ])
   const counts = { managedDevices: devices.length, users: directory.users.length }
-  const sameGroups = last?.value === groupIds.toSorted().join(' ')
-  const comparable: Record<string, number> = sameGroups ? counts : { managedDevices: counts.managedDevices }
+  const sameGroups = last?.value === refreshedGroups(groupIds)
+  const comparable = { ...(sameGroups ? counts : { managedDevices: counts.managedDevices }), ...membersOf(directory) }
   const shrunk = findShrunkAnswer(last?.counts ?? {}, comparable, deps.shrinkPercentMax)
   if (shrunk !== undefined)
     throw new RetryableError('graph-answer-shrunk', `${shrunk}; nothing was stored and the last decisions stand`)
@@ -45,8 +45,11 @@ export async function refreshEverything(
     storeManagedDevices(deps.pool, { refreshedAt: began, devices: devices.map(observedManagedDeviceOf) }),
     replaceDirectory(deps.pool, { refreshedAt: began, ...directory }),
   ])
-  await countMissingRefresh(deps.pool, began)
-  await storeGraphCursor(deps.pool, { name: 'devices-delta', value: deltaLink, syncRunId, counts: {} })
-  await storeGraphCursor(deps.pool, { name: 'refresh', value: groupIds.toSorted().join(' '), syncRunId, counts })
+  await completeRefresh(deps.pool, { syncRunId, began, groupIds, counts: { ...counts, ...membersOf(directory) }, deltaLink })
   return counts
+}
+
+/** Members by group: a group that has lost its members shows even where others have many. */
+function membersOf({ groups }: Directory): Record<string, number> {
+  return Object.fromEntries(groups.map(({ groupId, userIds }) => [`members of ${groupId}`, userIds.length]))
 }

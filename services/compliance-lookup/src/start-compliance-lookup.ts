@@ -1,6 +1,6 @@
 import { createGraph } from '@gatehouse/graph'
 import { done, later } from '@gatehouse/messages'
-import { AdvisoryLocks, readRunReadiness } from '@gatehouse/store'
+import { AdvisoryLocks, readOpenRunOf, readRunReadiness } from '@gatehouse/store'
 import { readSecret, type Worker } from '@gatehouse/worker'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { decideMailbox } from './decide-mailbox.ts'
@@ -13,6 +13,7 @@ const CONCURRENCY = 32
 const HANDLER_MS = 10 * 60_000
 const GATE_WAIT_MS = 2_000
 const GATE_POLL_MS = 50
+const NO_RUN_MS = 60_000
 
 /** Binds every message to its handler. Disposing finishes the work in hand first. */
 export async function startComplianceLookup(worker: Worker): Promise<AsyncDisposable> {
@@ -51,11 +52,12 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
     handlers: {
       'compliance-lookup.refresh': (message, context, signal) => handleRefresh(message, context, deps, signal),
       'mailbox.observed': (message, context, signal) => decideMailbox(message, context, deps, signal),
-      'compliance-lookup.decide-mailbox': ({ syncRunId, ...mailbox }, context, signal) =>
-        syncRunId === undefined
-          ? // The brake belongs to a run, so a decision without one could never be carried out.
-            Promise.resolve(later(60_000, 'no-sync-run'))
-          : decideMailbox({ ...mailbox, syncRunId }, context, deps, signal),
+      'compliance-lookup.decide-mailbox': async (message, context, signal) => {
+        const syncRunId = message.syncRunId ?? (await readOpenRunOf(store.pool, message.organizationId))
+        // The brake belongs to a run, so a decision without one could never be carried out.
+        if (syncRunId === undefined) return later(NO_RUN_MS, 'no-sync-run')
+        return await decideMailbox({ ...message, syncRunId }, context, deps, signal)
+      },
       // Control opens a full sync of every organisation for a new policy: that is what decides every mailbox again.
       'policy.changed': ({ policyVersion }) => {
         log.info({ policyVersion }, 'The policy has changed; a full sync decides every mailbox again')

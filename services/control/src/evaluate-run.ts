@@ -48,8 +48,8 @@ async function write(
     brake_limit: verdict.brakeLimit,
     would_block: wouldBlock,
     counts: shown,
-    ...(verdict.problem === undefined ? {} : { problem: verdict.problem }),
-    ...(ended ? { finishedAt: deps.now() } : {}),
+    // A worker's passing problem does not outlive the run that got over it.
+    ...(ended ? { finishedAt: deps.now(), problem: verdict.problem ?? null } : {}),
   })
   if (verdict.status === 'succeeded') await setLastSync(transaction, run.organization_id, run.sync_type, deps.now())
   if (changed) {

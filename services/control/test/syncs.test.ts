@@ -270,6 +270,22 @@ describe('tracking a run', () => {
     expect(await readConnectors(fixture.store.db)).toMatchObject([{ status: 'disconnected', problem: ofExchange }])
   })
 
+  it('shows what a worker stumbles over while it tries again, and forgets it when it got over it', async () => {
+    const deps = await begin()
+    const run = await startSync(full, deps, signal)
+    const problem = { code: 'wsman-unreachable', message: 'x' }
+    await handleSyncProgressed(progress(run.id, 'discovering', { problem, organizationId: ORGANIZATION }), deps)
+    const between = [await stateOf(run.id), (await readConnectors(fixture.store.db))[0]]
+    await bothRead(run.id, deps)
+
+    expect(between).toMatchObject([
+      { status: 'running', problem },
+      { status: 'disconnected', problem },
+    ])
+    expect(await stateOf(run.id)).toMatchObject({ status: 'running', problem: null })
+    expect(await readConnectors(fixture.store.db)).toMatchObject([{ status: 'connected', problem: null }])
+  })
+
   it('takes every message twice, in any order, and of runs it does not know', async () => {
     const deps = await begin()
     const run = await startSync(full, deps, signal)

@@ -45,7 +45,7 @@ function findDeprived({ observed, stored, keptIds, isComplete }: PublishedMailbo
 
 function differs<T extends object>(observed: T, stored: (T & { is_vanished: boolean }) | undefined): boolean {
   if (stored === undefined || stored.is_vanished) return true
-  return (Object.keys(observed) as (keyof T)[]).some((field) => { const d = !isEqual(observed[field], stored[field]); if (d) console.log('DIFF', field, JSON.stringify(observed[field]), JSON.stringify(stored[field])); return d })
+  return (Object.keys(observed) as (keyof T)[]).some((field) => !isEqual(observed[field], stored[field]))
 }
 
 function isEqual(one: unknown, other: unknown): boolean {

@@ -14,7 +14,13 @@ import { EnforcementFixture } from './enforcement-fixture.ts'
 
 const signal = AbortSignal.timeout(120_000)
 const log = { debug() {}, info() {}, warn() {}, error() {} }
-const context: MessageContext = { messageId: randomUUID(), lane: 'urgent', attempt: 1, receivedAt: new Date(), redelivered: false }
+const context: MessageContext = {
+  messageId: randomUUID(),
+  lane: 'urgent',
+  attempt: 1,
+  receivedAt: new Date(),
+  redelivered: false,
+}
 let stack: AsyncDisposableStack
 let world: EnforcementFixture
 let deps: EnforcementDeps
@@ -120,7 +126,9 @@ describe('the settings of an organisation', () => {
 
   it('are brought to the policy once', async () => {
     await addPartnership()
-    await world.sql("insert into platform_exceptions values ($1, 'DeviceType', 'GatehouseTestPad', 'allow')", [world.organizationId])
+    await world.sql("insert into platform_exceptions values ($1, 'DeviceType', 'GatehouseTestPad', 'allow')", [
+      world.organizationId,
+    ])
 
     for (const _ of [1, 2]) expect(await reconcile()).toEqual({ kind: 'done' })
 

@@ -3,15 +3,13 @@ import { mailFailureOf } from '@gatehouse/mail'
 import { done, type Lane, later, type Outcome, PermanentError, RetryableError } from '@gatehouse/messages'
 import {
   beginSending,
-  type Database,
+  type NoticeToSend,
   type ProblemJson,
   type Row,
-  readMessageTemplate,
   readNotice,
   settleNotice,
   tryWithLock,
 } from '@gatehouse/store'
-import type { Kysely } from 'kysely'
 import { composeNotice } from './compose-notice.ts'
 import type { NotificationDeps } from './notification-deps.ts'
 import type { Outbox } from './outbox.ts'
@@ -33,7 +31,7 @@ export async function sendNotice(noticeId: string, deps: NotificationDeps, lane:
   if (known === undefined) throw new PermanentError('notice-unknown', 'The notice is not stored')
   if (isSettled(known)) return done
   const outbox = deps.outboxes.get(known.organization_id)
-  if (outbox === undefined || (await isMoot(known, deps.db))) return await suppress(known, deps)
+  if (outbox === undefined || isMoot(known)) return await suppress(known, deps)
   const pausedMs = outbox.pauseMs(deps.now().getTime())
   if (pausedMs > 0) return later(pausedMs, 'mail-paused')
   using slot = await waitForSlot(outbox, signal)
@@ -49,15 +47,9 @@ function isSettled(notice: Row<'notices'>): boolean {
 }
 
 /** A block that will not come, and an organisation that has gone into report-only mode, need no mail. One under way is seen through. */
-async function isMoot(notice: Row<'notices'>, db: Kysely<Database>): Promise<boolean> {
+function isMoot(notice: NoticeToSend): boolean {
   if (notice.state === 'sending') return false
-  const facts = await db
-    .selectFrom('organizations')
-    .leftJoin('access_changes', (join) => join.on('access_changes.id', '=', notice.change_id))
-    .select(['organizations.report_only', 'access_changes.state'])
-    .where('organizations.id', '=', notice.organization_id)
-    .executeTakeFirst()
-  return facts === undefined || facts.report_only || facts.state === 'superseded' || facts.state === 'reported'
+  return notice.report_only !== false || notice.change_state === 'superseded' || notice.change_state === 'reported'
 }
 
 async function suppress(notice: Row<'notices'>, deps: NotificationDeps): Promise<Outcome> {
@@ -102,8 +94,7 @@ async function attempt(
       return done
     }
   }
-  const template = await readMessageTemplate(deps.db, notice.organization_id, notice.locale)
-  const mail = composeNotice(notice, template, outbox.enrolUrl)
+  const mail = composeNotice(notice, outbox.enrolUrl)
   const fullMs = await beginSending(deps.db, { id: notice.id, organizationId: notice.organization_id }, outbox.rate)
   if (fullMs !== undefined) return later(outbox.nextTurnMs(fullMs, lane, deps.now().getTime()), 'mail-rate')
   try {

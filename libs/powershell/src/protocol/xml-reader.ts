@@ -22,7 +22,8 @@ const ATTRIBUTES_MAX = 64
  * refuses document types, processing instructions, undefined entities and anything not well formed with
  * PermanentError('xml-malformed'), and nesting beyond `depthMax` with PermanentError('xml-too-deep').
  *
- * saxes is stricter about the characters of names, but reads CLIXML several times slower (see README).
+ * It does the work of saxes in about half the time; xml-reader-against-saxes.test.ts compares the two. Names are checked less
+ * strictly: any character from U+00B7 on may be part of one.
  */
 export class XmlReader {
   /** Of the current open or close tag, with its prefix. */

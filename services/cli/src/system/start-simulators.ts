@@ -27,11 +27,26 @@ export type SimulatorsOptions = {
   readonly log: number | 'inherit'
 }
 
+/** The part of the simulated Exchange's state that is read here. */
+export type ExchangeState = {
+  cmdlets: Record<string, number>
+  refusals: Record<string, number>
+  mostShells: number
+  duplicateAdds: number
+  writesLeast: number
+  mailCount: number
+  mailsTwice: unknown[]
+  wrong: { count: number; samples: unknown[] }
+}
+
+/** The part of the simulated Microsoft's state that is read here. */
+export type MicrosoftState = { graphRequests: number; graphRequestsLeast: number; tooEarly: number }
+
 export type Simulators = {
   readonly ready: SimulatorsReady
   readonly pid: number
-  exchangeState(): Promise<Record<string, unknown>>
-  microsoftState(): Promise<Record<string, unknown>>
+  exchangeState(): Promise<ExchangeState>
+  microsoftState(): Promise<MicrosoftState>
   post(server: 'exchange' | 'microsoft', path: string, body: unknown): Promise<void>
 } & AsyncDisposable
 
@@ -66,13 +81,12 @@ export async function startSimulators(options: SimulatorsOptions, signal: AbortS
   )
   const ready = started.ready as unknown as SimulatorsReady
   const bases = { exchange: new URL(ready.url).origin, microsoft: new URL(ready.endpoint).origin }
-  const state = async (base: string): Promise<Record<string, unknown>> =>
-    (await (await request(`${base}/__simulator/state`)).body.json()) as Record<string, unknown>
+  const state = async (base: string): Promise<unknown> => await (await request(`${base}/__simulator/state?brief`)).body.json()
   return {
     ready,
     pid: started.pid,
-    exchangeState: () => state(bases.exchange),
-    microsoftState: () => state(bases.microsoft),
+    exchangeState: async () => (await state(bases.exchange)) as ExchangeState,
+    microsoftState: async () => (await state(bases.microsoft)) as MicrosoftState,
     post: (server, path, body) => post(`${bases[server]}${path}`, body),
     [Symbol.asyncDispose]: () => started.stop(5_000),
   }

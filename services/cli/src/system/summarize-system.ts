@@ -34,7 +34,7 @@ export type FirstSyncFigures = { cmdlets: Record<string, number>; graphRequests:
 /** What the simulators counted up to now: taken after the first sync, so that the second does not blur its figures. */
 export async function readFirstSyncFigures(system: System): Promise<FirstSyncFigures> {
   const [exchange, microsoft] = await Promise.all([system.simulators.exchangeState(), system.simulators.microsoftState()])
-  return { cmdlets: exchange.cmdlets as Record<string, number>, graphRequests: Number(microsoft.graphRequests) }
+  return { cmdlets: exchange.cmdlets, graphRequests: microsoft.graphRequests }
 }
 
 /** Reads the end state from where it counts: Exchange as the simulator holds it, the store, the dead queues. */
@@ -57,13 +57,13 @@ export async function summarizeSystem(
     decisions,
     cmdlets: firstFigures.cmdlets,
     cmdletsSent: sum(firstFigures.cmdlets),
-    cmdletsLeast: leastCmdlets(Number(exchange.writesLeast), Number(exchange.mostShells)),
+    cmdletsLeast: leastCmdlets(exchange.writesLeast, exchange.mostShells),
     graphRequests: firstFigures.graphRequests,
-    graphRequestsLeast: Number(microsoft.graphRequestsLeast),
-    mails: (exchange.mails as unknown[]).length,
-    mailsTwice: Number(exchange.mailsTwice),
+    graphRequestsLeast: microsoft.graphRequestsLeast,
+    mails: exchange.mailCount,
+    mailsTwice: exchange.mailsTwice.length,
     runspaces,
-    mostShells: Number(exchange.mostShells),
+    mostShells: exchange.mostShells,
     syncSeconds: round(first.seconds),
     idealSeconds: round(idealSeconds),
     ratio: round(idealSeconds === 0 ? 0 : first.seconds / idealSeconds),
@@ -72,8 +72,8 @@ export async function summarizeSystem(
     peakMemoryMiB,
     deadLetters,
     seed: system.simulators.ready.seed,
-    wrong: Number(exchange.wrong),
-    wrongSamples: (exchange.wrongSamples as unknown[] | undefined) ?? [],
+    wrong: exchange.wrong.count,
+    wrongSamples: exchange.wrong.samples,
   }
 }
 

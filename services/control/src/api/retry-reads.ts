@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { RouteHandlerMethod } from 'fastify'
 
 const TRIES = 3
-const PAUSE_MS = 100
+const PAUSE_MS = 50
 
 /** PostgreSQL ended the connection (57P0x), or the network did. */
 const LOST = new Set(['57P01', '57P02', '57P03', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE'])
