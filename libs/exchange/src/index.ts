@@ -1,6 +1,7 @@
 export type { CasMailbox } from './cas-mailbox.ts'
 export { type ClassifiedFault, classify, type Fault, type FaultScope, toExchangeError } from './classify.ts'
 export { connectExchange, type ExchangeOptions } from './connect-exchange.ts'
+export { deleteOrphanShells } from './delete-orphan-shells.ts'
 export type { DeviceAccessRule } from './device-access-rule.ts'
 export type { DeviceClass } from './device-class.ts'
 export { distinguishedNameKey, mailboxNameOf } from './distinguished-name.ts'

@@ -9,7 +9,7 @@ export type Script = (call: {
   command: ReceivedCommand
   pipelineId: string
   pool: ServerPool
-  /** Aborted by the client's Signal ctrl_c. */
+  /** Aborted by the client's Signal crtl_c. */
   stop: AbortSignal
 }) => void | Promise<void>
 
@@ -200,7 +200,7 @@ function receive(context: Context, shell: Shell, exchange: Exchange): void {
 
 function signal(shell: Shell, exchange: Exchange): void {
   const commandId = /CommandId="([^"]+)"/.exec(exchange.body)?.[1]?.toLowerCase() ?? ''
-  if (exchange.body.includes('powershell/signal/ctrl_c')) shell.stops.get(commandId)?.abort()
+  if (exchange.body.includes('powershell/signal/crtl_c')) shell.stops.get(commandId)?.abort()
   else {
     shell.pool.forget(commandId)
     shell.stops.delete(commandId)

@@ -73,12 +73,29 @@ export {
 } from './managed-devices.ts'
 export { type MessageTemplate, replaceMessageTemplates } from './message-templates.ts'
 export { migrate } from './migrate.ts'
-export { beginSending, insertNotice, type NoticeFacts, type NoticeToSend, readNotice, readNoticeFacts, settleNotice } from './notices.ts'
+export {
+  beginSending,
+  insertNotice,
+  type NoticeFacts,
+  type NoticeToSend,
+  readNotice,
+  readNoticeFacts,
+  settleNotice,
+  suppressNotices,
+} from './notices.ts'
 export { type OrganizationToReconcile, readConnectorEpoch, readOrganizationToReconcile } from './organization-enforcements.ts'
 export { insertOrganization, readOrganizations, setReportOnly } from './organizations.ts'
 export { replacePlatformExceptions } from './platform-exceptions.ts'
 export { appendPolicy, type PolicyFields, readPolicy, upsertOrganizationPolicy } from './policies.ts'
-export { createRunspaceLeases, type RunspaceLease, type RunspaceLeasesOptions } from './runspace-leases.ts'
+export {
+  createRunspaceLeases,
+  deleteRunspaceLease,
+  leaseHolderOf,
+  type OrphanLease,
+  type RunspaceLease,
+  type RunspaceLeasesOptions,
+  readOrphanLeases,
+} from './runspace-leases.ts'
 export type {
   AccessChangePlan,
   AccessLevel,

@@ -82,6 +82,17 @@ export async function settleNotice(
     .execute()
 }
 
+/** Gives up notices that are certainly not on their way; one that a copy has begun to send is seen through. */
+export async function suppressNotices(db: Kysely<Database>, which: { id: string } | { change_id: string }): Promise<void> {
+  const [column, value] = 'id' in which ? (['id', which.id] as const) : (['change_id', which.change_id] as const)
+  await db
+    .updateTable('notices')
+    .set({ state: 'suppressed' })
+    .where(column, '=', value)
+    .where('state', '=', 'pending')
+    .execute()
+}
+
 export type NoticeFacts = {
   change: Row<'access_changes'>
   organization: Row<'organizations'>

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
 import type { Store } from './create-database.ts'
 
 export type RunspaceLease = {
@@ -15,7 +17,7 @@ export type RunspaceLeasesOptions = {
   pool: Store['pool']
   /** Who is counted by Exchange: the organisation and the account. */
   account: string
-  /** Who holds it: host, process and worker, for people. */
+  /** Who holds it; see `leaseHolderOf`. */
   holder: string
   /** Shells the account may have open, all copies of all workers together. */
   shellsMax: number
@@ -88,5 +90,59 @@ function createLease(id: string, o: RunspaceLeasesOptions): RunspaceLease {
     async abandon() {
       await expireIn(o.idleTimeoutMs)
     },
+  }
+}
+
+export type OrphanLease = { id: string; shell: { shellId: string; url: string; cookie: string | undefined } }
+
+/** Who this process is: host, process namespace, process and worker. */
+export function leaseHolderOf(workerName: string): string {
+  return `${hostname()} ${readProcessNamespace()} ${process.pid} ${workerName}`
+}
+
+/**
+ * The leases of an account whose holder is certainly dead: a process of this very host and process namespace that is not there
+ * any more, or an earlier one with our own number. Their shells still count on the server.
+ */
+export async function readOrphanLeases(pool: Store['pool'], account: string, holder: string): Promise<OrphanLease[]> {
+  const { rows } = await pool.query<OrphanLease & { holder: string }>(
+    `select id, holder, shell from runspace_leases
+     where account = $1 and shell is not null and expires_at > clock_timestamp() and taken_at < clock_timestamp()`,
+    [account],
+  )
+  return rows.filter((row) => isCertainlyDead(row.holder, holder))
+}
+
+/** The shell of this lease was deleted by somebody else than its holder. */
+export async function deleteRunspaceLease(pool: Store['pool'], id: string): Promise<void> {
+  await pool.query('delete from runspace_leases where id = $1', [id])
+}
+
+/** `ours` has no lease yet, so one under our own name is of a process that had our number before. */
+function isCertainlyDead(holder: string, ours: string): boolean {
+  const [host, namespace, pid] = holder.split(' ')
+  const [ourHost, ourNamespace] = ours.split(' ')
+  if (host !== ourHost || namespace !== ourNamespace || namespace === UNKNOWN_NAMESPACE) return false
+  return holder === ours || !isRunning(Number(pid))
+}
+
+const UNKNOWN_NAMESPACE = '-'
+
+/** Only where it is known can a process number of another process be looked up at all. */
+function readProcessNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return UNKNOWN_NAMESPACE
+  }
+}
+
+function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return true
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
   }
 }

@@ -39,7 +39,9 @@ async function runOf(mailbox: Changed, runs: Map<string, Promise<string | undefi
 }
 
 async function readRunFor(organizationId: string, syncRunId: string, { pool }: ComplianceLookupDeps) {
-  const { rows } = await pool.query<{ organization_id: string }>('select organization_id from sync_runs where id = $1', [syncRunId])
+  const { rows } = await pool.query<{ organization_id: string }>('select organization_id from sync_runs where id = $1', [
+    syncRunId,
+  ])
   return rows[0]?.organization_id === organizationId ? syncRunId : await readOpenRunOf(pool, organizationId)
 }
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { MessageContext } from '@gatehouse/broker'
 import { createMessage, type Lane, type MessageOf, type MessageType, type Outcome } from '@gatehouse/messages'
 import { AdvisoryLocks, createDatabase, readRunReadiness, type Store } from '@gatehouse/store'
-import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
 import type { ComplianceLookupDeps } from '../src/compliance-lookup-deps.ts'
 import { decideMailbox } from '../src/decide-mailbox.ts'
 import { handleRefresh } from '../src/handle-refresh.ts'
@@ -19,7 +18,12 @@ export type Published = {
 
 export type DecisionRow = { device_id: string; access: string; exemption: string; reason: string }
 
-/** A database of its own with one organisation and a policy, a scripted Graph, and no broker: what is published is kept. */
+/** Everything a test can have left behind, in an order that foreign keys do not mind. */
+const TABLES =
+  'own_exemptions, access_changes, decisions, mailbox_decisions, graph_cursors, group_members, directory_users, managed_devices, ' +
+  'device_partnerships, mailboxes, sync_runs, organization_policies, policies, organizations'
+
+/** One organisation and a policy in a database that is emptied first, a scripted Graph, and no broker: what is published is kept. */
 export class ComplianceLookupFixture implements AsyncDisposable {
   readonly graph = new GraphDouble()
   readonly published: Published[] = []
@@ -33,12 +37,12 @@ export class ComplianceLookupFixture implements AsyncDisposable {
     this.#stack = stack
   }
 
-  static async create(): Promise<ComplianceLookupFixture> {
+  static async create(databaseUrl: string): Promise<ComplianceLookupFixture> {
     await using stack = new AsyncDisposableStack()
-    const database = stack.use(await createTestDatabase())
     const store = stack.use(
-      createDatabase({ url: database.url, applicationName: 'test', connectionsMax: 8, onConnectionError: () => {} }),
+      createDatabase({ url: databaseUrl, applicationName: 'test', connectionsMax: 8, onConnectionError: () => {} }),
     )
+    await store.pool.query(`truncate ${TABLES} cascade`)
     const fixture = new ComplianceLookupFixture(store, stack.move())
     await fixture.addOrganization(fixture.organizationId, 'contoso')
     await fixture.setPolicy({})

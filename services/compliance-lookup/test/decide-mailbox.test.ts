@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { readMailboxToDecide, storeMailboxDecision } from '@gatehouse/store'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../test/environment/create-test-database.ts'
 import { planMailboxDecision } from '../src/plan-mailbox-decision.ts'
 import { ComplianceLookupFixture, EXCLUDED, INCLUDED } from './compliance-lookup-fixture.ts'
 import { directoryUser, managedPhone } from './graph-double.ts'
 
+let database: TestDatabase
 let fixture: ComplianceLookupFixture
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
 beforeEach(async () => {
-  fixture = await ComplianceLookupFixture.create()
+  fixture = await ComplianceLookupFixture.create(database.url)
 })
 afterEach(() => fixture[Symbol.asyncDispose]())
+afterAll(() => database[Symbol.asyncDispose]())
 
 /** Anna, targeted and licensed, with one phone; refreshed. Gives the run. */
 async function refreshAnna(phone = managedPhone('anna', 'PHONE1')): Promise<string> {

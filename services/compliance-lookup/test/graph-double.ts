@@ -10,14 +10,30 @@ export class GraphDouble implements Graph {
   readonly leftOut = new Set<string>()
   /** Thrown by the next read of managed devices. */
   failure: Error | undefined
-  /** Awaited by every read of managed devices. */
-  hold: Promise<void> = Promise.resolve()
+  /** Resolves when a read of managed devices has begun. */
+  readonly reading: Promise<void>
   readonly calls: string[] = []
+  readonly #begin: () => void
+  #hold: Promise<void> = Promise.resolve()
   #links = 0
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.reading = promise
+    this.#begin = resolve
+  }
+
+  /** Reads of managed devices wait from now on, until what is returned is called. */
+  holdReads(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#hold = promise
+    return resolve
+  }
 
   async readManagedDevices(): Promise<{ devices: ManagedDevice[]; rejected: number }> {
     this.calls.push('managedDevices')
-    await this.hold
+    this.#begin()
+    await this.#hold
     this.#failOnce()
     return { devices: this.#listed(), rejected: 0 }
   }
@@ -41,7 +57,7 @@ export class GraphDouble implements Graph {
 
   async readManagedDevicesOfUsers(userIds: readonly string[]): Promise<{ devices: ManagedDevice[]; complete: string[] }> {
     this.calls.push(`devices of ${[...userIds].sort().join(' ')}`)
-    await this.hold
+    await this.#hold
     this.#failOnce()
     return { devices: this.#listed().filter((device) => userIds.includes(device.userId)), complete: [...userIds] }
   }

@@ -1,14 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../test/environment/create-test-database.ts'
 import { ComplianceLookupFixture, EXCLUDED, INCLUDED } from './compliance-lookup-fixture.ts'
 import { directoryUser, managedPhone } from './graph-double.ts'
 
+let database: TestDatabase
 let fixture: ComplianceLookupFixture
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
 beforeEach(async () => {
-  fixture = await ComplianceLookupFixture.create()
+  fixture = await ComplianceLookupFixture.create(database.url)
 })
 afterEach(() => fixture[Symbol.asyncDispose]())
+afterAll(() => database[Symbol.asyncDispose]())
 
 const people = (count: number) => Array.from({ length: count }, (_, index) => `user${index}`)
 
@@ -80,13 +86,12 @@ describe('a full refresh', () => {
 
   it('does not pass for one that began after a run, when it only ended after the run began', async () => {
     populate(3)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    fixture.graph.hold = promise
+    const release = fixture.graph.holdReads()
     const reading = fixture.refresh('full')
-    await expect.poll(() => fixture.graph.calls).toContain('managedDevices')
+    await fixture.graph.reading
     const mailbox = await fixture.addMailbox('user0@contoso.example', ['PHONE-user0'])
     const later = await fixture.startRun('fullSync')
-    resolve()
+    release()
     await reading
 
     expect(await fixture.decide(mailbox, later)).toMatchObject({ kind: 'later', reason: 'graph-refresh-pending' })
@@ -94,14 +99,13 @@ describe('a full refresh', () => {
 
   it('lets one copy read at a time', async () => {
     populate(3)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    fixture.graph.hold = promise
+    const release = fixture.graph.holdReads()
     const [one, other] = [fixture.createCopy(), fixture.createCopy()]
     const reading = fixture.refresh('full', { deps: one })
-    await expect.poll(() => fixture.graph.calls).toContain('managedDevices')
+    await fixture.graph.reading
 
     const { outcome } = await fixture.refresh('full', { deps: other })
-    resolve()
+    release()
 
     expect(outcome).toMatchObject({ kind: 'later', reason: 'refresh-running' })
     expect((await reading).outcome.kind).toBe('done')

@@ -1,6 +1,12 @@
-import { hostname } from 'node:os'
-import { connectExchange, type Exchange, exchangeOptionsOf, raceAbort } from '@gatehouse/exchange'
-import { AdvisoryLocks, createRunspaceLeases, readClientAccessServers } from '@gatehouse/store'
+import { connectExchange, deleteOrphanShells, type Exchange, exchangeOptionsOf, raceAbort } from '@gatehouse/exchange'
+import {
+  AdvisoryLocks,
+  createRunspaceLeases,
+  deleteRunspaceLease,
+  leaseHolderOf,
+  readClientAccessServers,
+  readOrphanLeases,
+} from '@gatehouse/store'
 import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
 import type { DiscoveryDeps, Organization } from './discovery-deps.ts'
 import { handleDiscoverySync } from './handle-discovery-sync.ts'
@@ -49,16 +55,14 @@ function createOrganization(
   const id = organizationIdOf(name)
   const { pool } = worker.store
   const log = worker.log.child({ organization: name })
-  const leases = createRunspaceLeases({
-    pool,
-    account: `${id}:${exchange.user.toLowerCase()}`,
-    holder: `${hostname()}:${process.pid}:${worker.name}`,
-    shellsMax: exchange.shellsPerAccountMax,
-    idleTimeoutMs: exchange.idleTimeoutSeconds * 1_000,
-  })
+  const idleTimeoutMs = exchange.idleTimeoutSeconds * 1_000
+  const account = `${id}:${exchange.user.toLowerCase()}`
+  const holder = leaseHolderOf(worker.name)
+  const leases = createRunspaceLeases({ pool, account, holder, shellsMax: exchange.shellsPerAccountMax, idleTimeoutMs })
   const stop = new AbortController()
   let connected: Promise<Exchange> | undefined
-  const connect = () => {
+  let isFirst = true
+  const connect = async (signal: AbortSignal) => {
     const options = exchangeOptionsOf(exchange, {
       purpose: 'read',
       shellsMax: SHELLS_MAX,
@@ -68,7 +72,13 @@ function createOrganization(
       knownServers: () => readClientAccessServers(pool, id),
       log,
     })
-    const connecting = connectExchange(options, stop.signal)
+    const orphans = isFirst ? await readOrphanLeases(pool, account, holder) : []
+    isFirst = false
+    if (orphans.length > 0) await deleteOrphanShells(options, orphans, (leaseId) => deleteRunspaceLease(pool, leaseId))
+    return await connectExchange(options, signal)
+  }
+  const connectAnew = () => {
+    const connecting = connect(stop.signal)
     connecting.catch(() => {
       if (connected === connecting) connected = undefined
     })
@@ -85,7 +95,7 @@ function createOrganization(
     isParallel: exchange.enableParallelCommandSupport,
     refusedDevices: undefined,
     connect: async (signal) => {
-      connected ??= connect()
+      connected ??= connectAnew()
       return await raceAbort(connected, signal)
     },
   }

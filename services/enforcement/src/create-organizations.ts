@@ -1,6 +1,12 @@
-import { hostname } from 'node:os'
-import { connectExchange, exchangeOptionsOf } from '@gatehouse/exchange'
-import { createRunspaceLeases, readClientAccessServers, readConnectorEpoch } from '@gatehouse/store'
+import { connectExchange, deleteOrphanShells, exchangeOptionsOf } from '@gatehouse/exchange'
+import {
+  createRunspaceLeases,
+  deleteRunspaceLease,
+  leaseHolderOf,
+  readClientAccessServers,
+  readConnectorEpoch,
+  readOrphanLeases,
+} from '@gatehouse/store'
 import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
 import { ExchangeConnection } from './exchange-connection.ts'
 import type { Organization } from './organization.ts'
@@ -19,25 +25,25 @@ function createOrganization({ name, exchange, mail }: OrganizationSettings, work
   const id = organizationIdOf(name)
   const { pool } = worker.store
   const log = worker.log.child({ organization: name })
-  const leases = createRunspaceLeases({
-    pool,
-    account: `${id}:${exchange.user.toLowerCase()}`,
-    holder: `${hostname()}:${process.pid}:${worker.name}`,
-    shellsMax: exchange.shellsPerAccountMax,
-    idleTimeoutMs: exchange.idleTimeoutSeconds * 1_000,
-  })
-  const connect = (signal: AbortSignal) =>
-    connectExchange(
-      exchangeOptionsOf(exchange, {
-        purpose: 'write',
-        password: readSecret(exchange.passwordFile),
-        ca: exchange.caFile === undefined ? undefined : readSecret(exchange.caFile),
-        leases,
-        knownServers: () => readClientAccessServers(pool, id),
-        log,
-      }),
-      signal,
-    )
+  const idleTimeoutMs = exchange.idleTimeoutSeconds * 1_000
+  const account = `${id}:${exchange.user.toLowerCase()}`
+  const holder = leaseHolderOf(worker.name)
+  const leases = createRunspaceLeases({ pool, account, holder, shellsMax: exchange.shellsPerAccountMax, idleTimeoutMs })
+  let isFirst = true
+  const connect = async (signal: AbortSignal) => {
+    const options = exchangeOptionsOf(exchange, {
+      purpose: 'write',
+      password: readSecret(exchange.passwordFile),
+      ca: exchange.caFile === undefined ? undefined : readSecret(exchange.caFile),
+      leases,
+      knownServers: () => readClientAccessServers(pool, id),
+      log,
+    })
+    const orphans = isFirst ? await readOrphanLeases(pool, account, holder) : []
+    isFirst = false
+    if (orphans.length > 0) await deleteOrphanShells(options, orphans, (leaseId) => deleteRunspaceLease(pool, leaseId))
+    return await connectExchange(options, signal)
+  }
   const runspaces = exchange.enableParallelCommandSupport ? exchange.runspacesMax : 1
   return {
     id,

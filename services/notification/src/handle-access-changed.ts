@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { MessageContext } from '@gatehouse/broker'
 import { noticeLocaleOf } from '@gatehouse/mail'
 import { type AccessChanged, done, type Outcome, PermanentError } from '@gatehouse/messages'
-import { insertNotice, type NoticeFacts, readNoticeFacts } from '@gatehouse/store'
+import { insertNotice, type NoticeFacts, readNoticeFacts, suppressNotices } from '@gatehouse/store'
 import type { NotificationDeps } from './notification-deps.ts'
 import { sendNotice } from './send-notice.ts'
 
@@ -20,7 +20,11 @@ export async function handleAccessChanged(
   const facts = await readNoticeFacts(deps.db, message.changeId)
   if (facts === undefined)
     throw new PermanentError('change-unknown', 'The change, its mailbox or its organisation is not stored')
-  if (facts.change.announced_at === null || GIVEN_UP.has(facts.change.state)) return done
+  if (facts.change.announced_at === null) return done
+  if (GIVEN_UP.has(facts.change.state)) {
+    await suppressNotices(deps.db, { change_id: facts.change.id })
+    return done
+  }
   const notice = await insertNotice(deps.db, newNotice(facts, deps))
   return await sendNotice(notice.id, deps, context.lane, signal)
 }

@@ -8,6 +8,7 @@ import {
   type Row,
   readNotice,
   settleNotice,
+  suppressNotices,
   tryWithLock,
 } from '@gatehouse/store'
 import { composeNotice } from './compose-notice.ts'
@@ -31,7 +32,10 @@ export async function sendNotice(noticeId: string, deps: NotificationDeps, lane:
   if (known === undefined) throw new PermanentError('notice-unknown', 'The notice is not stored')
   if (isSettled(known)) return done
   const outbox = deps.outboxes.get(known.organization_id)
-  if (outbox === undefined || isMoot(known)) return await suppress(known, deps)
+  if (outbox === undefined || isMoot(known)) {
+    await suppressNotices(deps.db, { id: noticeId })
+    return done
+  }
   const pausedMs = outbox.pauseMs(deps.now().getTime())
   if (pausedMs > 0) return later(pausedMs, 'mail-paused')
   using slot = await waitForSlot(outbox, signal)
@@ -50,19 +54,6 @@ function isSettled(notice: Row<'notices'>): boolean {
 function isMoot(notice: NoticeToSend): boolean {
   if (notice.state === 'sending') return false
   return notice.report_only !== false || notice.change_state === 'superseded' || notice.change_state === 'reported'
-}
-
-async function suppress(notice: Row<'notices'>, deps: NotificationDeps): Promise<Outcome> {
-  // Only one that is certainly not on its way: another copy may have begun in the meantime.
-  if (notice.state === 'pending') {
-    await deps.db
-      .updateTable('notices')
-      .set({ state: 'suppressed' })
-      .where('id', '=', notice.id)
-      .where('state', '=', 'pending')
-      .execute()
-  }
-  return done
 }
 
 async function waitForSlot(outbox: Outbox, signal: AbortSignal): Promise<Disposable | undefined> {

@@ -274,6 +274,20 @@ describe('the notice of an announced block', () => {
     expect(sender.sent).toEqual([])
   })
 
+  it('is given up with its block when it still waits', async () => {
+    const sender = createFakeSender()
+    sender.failures.push({ before: new RetryableError('x', 'x', { retryAfterMs: 1, detail: { sent: 'no' } }) })
+    const message = await announce()
+    await handle(message, createDeps(sender))
+    await store.db.updateTable('access_changes').set({ state: 'superseded' }).execute()
+
+    const outcome = await handle(message, createDeps(sender))
+
+    expect(outcome.kind).toBe('done')
+    expect(await readNotices()).toMatchObject([{ state: 'suppressed' }])
+    expect(sender.sent).toEqual([])
+  })
+
   it('keeps the rate of the organisation across copies, and gives each waiting notice a turn of its own', async () => {
     const sender = createFakeSender()
     const copies = [createDeps(sender, { messagesPerMinute: 3 }), createDeps(sender, { messagesPerMinute: 3 })] as const

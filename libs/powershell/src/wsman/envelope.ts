@@ -13,7 +13,8 @@ export const ACTIONS = {
 } as const
 export type Action = keyof typeof ACTIONS
 
-const SIGNALS = { terminate: `${SHELL}/signal/Terminate`, stop: 'powershell/signal/ctrl_c' } as const
+/** `crtl_c` is Microsoft's own spelling (MS-PSRP 3.1.5.3.9, PowerShell's WSManPluginConstants): any other code closes the command. */
+const SIGNALS = { terminate: `${SHELL}/signal/Terminate`, stop: 'powershell/signal/crtl_c' } as const
 export type SignalKind = keyof typeof SIGNALS
 
 const OPENING =
