@@ -122,6 +122,7 @@ export class Publisher {
 
   private transmit(publication: Publication): void {
     this.sent.add(publication)
+    this.connection.gatherWrites()
     try {
       this.channel?.publish(
         publication.exchange,

@@ -22,6 +22,7 @@ const CANCEL_TIMEOUT_MS = 5_000
  */
 export class QueueSubscription {
   readonly queue: string
+  private readonly connection: SupervisedConnection
   private readonly lane: Lane
   private readonly prefetch: number
   private readonly deliver: (delivery: Delivery) => void
@@ -42,6 +43,7 @@ export class QueueSubscription {
     deliver: (delivery: Delivery) => void
     lost: (channel: DeliveringChannel) => void
   }) {
+    this.connection = options.connection
     this.queue = options.queue
     this.lane = options.lane
     this.prefetch = options.prefetch
@@ -94,7 +96,12 @@ export class QueueSubscription {
   }
 
   private async subscribe(channel: Channel): Promise<void> {
-    const delivering = new DeliveringChannel(channel)
+    const delivering = new DeliveringChannel(channel, (flush) =>
+      setImmediate(() => {
+        this.connection.gatherWrites()
+        flush()
+      }),
+    )
     this.channel = channel
     this.delivering = delivering
     // NOTE: applies to consumers that start later, never to a running one.

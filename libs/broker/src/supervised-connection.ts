@@ -29,6 +29,7 @@ export class SupervisedConnection {
   private readonly loop: Promise<void>
   private current: ChannelModel | undefined
   private opened = Promise.withResolvers<ChannelModel>()
+  private isGathering = false
   private failures = 0
   private lastError: unknown
   private currentState: ConnectionState = 'connecting'
@@ -61,6 +62,23 @@ export class SupervisedConnection {
         cause: this.lastError,
       })
     }
+  }
+
+  /**
+   * Lets what is written in this turn of the event loop leave in one system call: amqplib writes each frame by itself, which
+   * is a third of the cost of a message. amqplib hands frames to the socket in the next `setImmediate`, hence two of them.
+   */
+  gatherWrites(): void {
+    if (this.isGathering || this.current === undefined) return
+    this.isGathering = true
+    const stream = streamOf(this.current)
+    stream.cork()
+    setImmediate(() =>
+      setImmediate(() => {
+        this.isGathering = false
+        stream.uncork()
+      }),
+    )
   }
 
   /** Says goodbye if the broker listens, else cuts the connection: a blocked connection answers nothing. */
@@ -171,6 +189,9 @@ function withoutPassword(url: string): string {
  * it listens to the end of the stream and not to its close.
  */
 function cut(model: ChannelModel): void {
-  const { stream } = model.connection as unknown as { stream: Duplex }
-  stream.destroy(new Error('Closed without the broker'))
+  streamOf(model).destroy(new Error('Closed without the broker'))
+}
+
+function streamOf(model: ChannelModel): Duplex {
+  return (model.connection as unknown as { stream: Duplex }).stream
 }

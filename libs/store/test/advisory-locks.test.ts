@@ -68,8 +68,10 @@ describe('advisory locks', () => {
       expect(theirLock).toBeDefined()
       expect(await mine.tryLock('mailbox:1')).toBeUndefined()
     }
-    using again = await mine.tryLock('mailbox:1')
-    expect(again).toBeDefined()
+    // Giving back is not waited for, so the other connection may see it a moment later.
+    let again = await mine.tryLock('mailbox:1')
+    while (again === undefined) again = await mine.tryLock('mailbox:1')
+    again[Symbol.dispose]()
   })
 
   it('cannot be taken once closed', async () => {

@@ -12,5 +12,9 @@ it('takes an empty answer for a fault whatever the limit', () => {
 it('believes a small loss, growth, and everything where there were only a few', () => {
   expect(findShrunkAnswer({ managedDevices: 5_000 }, { managedDevices: 2_500 }, 50)).toBeUndefined()
   expect(findShrunkAnswer({ managedDevices: 50 }, { managedDevices: 500 }, 50)).toBeUndefined()
-  expect(findShrunkAnswer({ managedDevices: 19 }, { managedDevices: 0 }, 50)).toBeUndefined()
+  expect(findShrunkAnswer({ managedDevices: 19 }, { managedDevices: 1 }, 50)).toBeUndefined()
+})
+
+it('never believes that nothing is managed, not even the first time', () => {
+  expect(findShrunkAnswer({}, { managedDevices: 0 }, 100)).toMatch(/no managed device/)
 })

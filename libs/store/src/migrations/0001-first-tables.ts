@@ -88,6 +88,7 @@ const TABLES = [
 
 const INDEXES = [
   'create index on sync_runs (organization_id, started_at desc)',
+  'create index on sync_runs (status)',
   'create index on mailboxes (organization_id, published_run_id)',
   'create index on mailboxes (lower(primary_smtp_address))',
   'create index on device_partnerships (mailbox_id)',
@@ -106,6 +107,7 @@ const INDEXES = [
   'create index on runspace_leases (account)',
   'create index on notices (change_id)',
   'create index on notices (mailbox_id)',
+  'create index on notices (organization_id, sent_at desc)',
   'create index on audit (at desc)',
 ]
 
