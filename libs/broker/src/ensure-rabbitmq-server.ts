@@ -58,7 +58,7 @@ async function install(options: EnsureOptions): Promise<void> {
     { package: 'rabbitmq-server' },
     'Installing rabbitmq-server with apt-get: no broker was found on this machine',
   )
-  // RUNLEVEL=1 keeps the package from starting its own node: ours is started with its own port and data folder.
+  // RUNLEVEL=1 keeps the package, where init honours it, from starting a node of its own that nobody asked for.
   const apt = (...args: string[]): ReturnType<RunProgram> =>
     run('/usr/bin/env', ['DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1', 'apt-get', ...args], {
       signal: options.signal,

@@ -39,6 +39,7 @@ export class MessageConsumer implements Consumer {
   private readonly policy: RetryPolicy
   private readonly brokerOptions: BrokerOptions
   private readonly settle: SettleDependencies
+  private readonly onClosed: (consumer: MessageConsumer) => void
   private readonly giveUp = new AbortController()
   private readonly subscriptions: QueueSubscription[]
   private readonly waiting: { readonly [L in Lane]: Fifo<Delivery> } = { urgent: new Fifo(), bulk: new Fifo() }
@@ -97,8 +98,6 @@ export class MessageConsumer implements Consumer {
     this.sweep = setInterval(() => this.interruptOverdue(), Math.min(SWEEP_MS_MAX, options.handlerTimeoutMs / 4))
     this.sweep.unref()
   }
-
-  private readonly onClosed: (consumer: MessageConsumer) => void
 
   async ready(): Promise<void> {
     await Promise.all(this.subscriptions.map((subscription) => subscription.ready()))

@@ -27,7 +27,7 @@ it(
     const seen = () => new Set(consumer.seen.map(({ noticeId }) => noticeId))
     await until(() => seen().size === 3_000)
     expect([...seen()].sort()).toEqual(sent.sort())
-    expect([control.state, notification.state]).toEqual(['ready', 'ready'])
+    await until(() => control.state === 'ready' && notification.state === 'ready')
   },
   START_TIMEOUT_MS,
 )

@@ -7,6 +7,7 @@ export {
   settleAccessChange,
 } from './access-changes.ts'
 export { type AdvisoryLock, AdvisoryLocks, type AdvisoryLocksOptions } from './advisory-locks.ts'
+export { analyzeTables } from './analyze-tables.ts'
 export { type AuditEntry, insertAudit, readLastAudit } from './audit.ts'
 export {
   type ConnectorView,
@@ -78,6 +79,7 @@ export {
   insertNotice,
   type NoticeFacts,
   type NoticeToSend,
+  readChangeProgress,
   readNotice,
   readNoticeFacts,
   settleNotice,

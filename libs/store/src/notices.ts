@@ -4,12 +4,13 @@ import { lockInTransaction } from './try-lock.ts'
 
 /** Stores a notice unless one with its key is there already; answers the one that is stored. */
 export async function insertNotice(db: Kysely<Database>, notice: NewRow<'notices'>): Promise<Row<'notices'>> {
-  await db
+  const stored = await db
     .insertInto('notices')
     .values(notice)
     .onConflict((conflict) => conflict.column('key').doNothing())
-    .execute()
-  return await db.selectFrom('notices').selectAll().where('key', '=', notice.key).executeTakeFirstOrThrow()
+    .returningAll()
+    .executeTakeFirst()
+  return stored ?? (await db.selectFrom('notices').selectAll().where('key', '=', notice.key).executeTakeFirstOrThrow())
 }
 
 /** A notice with what matters for sending it. */
@@ -95,7 +96,7 @@ export async function suppressNotices(db: Kysely<Database>, which: { id: string 
 
 export type NoticeFacts = {
   change: Row<'access_changes'>
-  organization: Row<'organizations'>
+  organization: Pick<Row<'organizations'>, 'id' | 'name' | 'report_only'>
   mailbox: { displayName: string; primarySmtpAddress: string; preferredLanguage: string | null }
   devices: {
     deviceId: string
@@ -107,27 +108,33 @@ export type NoticeFacts = {
   }[]
 }
 
-/** What a notice about a change is made from; `undefined` when the change, its mailbox or its organisation is not stored. */
-export async function readNoticeFacts(db: Kysely<Database>, changeId: string): Promise<NoticeFacts | undefined> {
-  const change = await db.selectFrom('access_changes').selectAll().where('id', '=', changeId).executeTakeFirst()
-  if (change === undefined) return undefined
-  const [organization, mailbox, devices] = await Promise.all([
-    db.selectFrom('organizations').selectAll().where('id', '=', change.organization_id).executeTakeFirst(),
-    readRecipient(db, change.mailbox_id),
-    readBlockedDevices(db, change),
-  ])
-  if (organization === undefined || mailbox === undefined) return undefined
-  return { change, organization, mailbox, devices }
+/** What a change has come to, read alone: most changes need no notice. */
+export async function readChangeProgress(
+  db: Kysely<Database>,
+  changeId: string,
+): Promise<Pick<Row<'access_changes'>, 'state' | 'announced_at'> | undefined> {
+  return await db.selectFrom('access_changes').select(['state', 'announced_at']).where('id', '=', changeId).executeTakeFirst()
 }
 
-async function readRecipient(db: Kysely<Database>, mailboxId: string): Promise<NoticeFacts['mailbox'] | undefined> {
-  const { rows } = await sql<NoticeFacts['mailbox']>`
-    select m.display_name as "displayName", m.primary_smtp_address as "primarySmtpAddress", (
-      select u.preferred_language from directory_users u
-      where lower(u.user_principal_name) = lower(m.primary_smtp_address) or lower(u.mail) = lower(m.primary_smtp_address)
-      order by (lower(u.user_principal_name) = lower(m.primary_smtp_address)) desc, u.id limit 1) as "preferredLanguage"
-    from mailboxes m where m.id = ${mailboxId}`.execute(db)
-  return rows[0]
+/** What a notice about a change is made from; `undefined` when the change, its mailbox or its organisation is not stored. */
+export async function readNoticeFacts(db: Kysely<Database>, changeId: string): Promise<NoticeFacts | undefined> {
+  const { rows } = await sql<{
+    change: Row<'access_changes'>
+    organization: NoticeFacts['organization']
+    mailbox: NoticeFacts['mailbox']
+  }>`
+    select to_jsonb(c) as change, jsonb_build_object('id', o.id, 'name', o.name, 'report_only', o.report_only) as organization,
+      jsonb_build_object('displayName', m.display_name, 'primarySmtpAddress', m.primary_smtp_address, 'preferredLanguage', (
+        select u.preferred_language from directory_users u
+        where lower(u.user_principal_name) = lower(m.primary_smtp_address) or lower(u.mail) = lower(m.primary_smtp_address)
+        order by (lower(u.user_principal_name) = lower(m.primary_smtp_address)) desc, u.id limit 1)) as mailbox
+    from access_changes c
+    join organizations o on o.id = c.organization_id
+    join mailboxes m on m.id = c.mailbox_id
+    where c.id = ${changeId}`.execute(db)
+  const [facts] = rows
+  if (facts === undefined) return undefined
+  return { ...facts, devices: await readBlockedDevices(db, facts.change) }
 }
 
 async function readBlockedDevices(db: Kysely<Database>, change: Row<'access_changes'>): Promise<NoticeFacts['devices']> {

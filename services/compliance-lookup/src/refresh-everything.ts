@@ -1,5 +1,6 @@
 import { RetryableError } from '@gatehouse/messages'
 import {
+  analyzeTables,
   completeRefresh,
   readDatabaseClock,
   readGraphCursor,
@@ -45,6 +46,7 @@ export async function refreshEverything(
     storeManagedDevices(deps.pool, { refreshedAt: began, devices: devices.map(observedManagedDeviceOf) }),
     replaceDirectory(deps.pool, { refreshedAt: began, ...directory }),
   ])
+  await analyzeTables(deps.pool, ['managed_devices', 'directory_users', 'group_members'])
   await completeRefresh(deps.pool, { syncRunId, began, groupIds, counts: { ...counts, ...membersOf(directory) }, deltaLink })
   return counts
 }

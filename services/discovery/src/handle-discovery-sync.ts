@@ -1,6 +1,7 @@
 import type { MessageContext } from '@gatehouse/broker'
 import type { Exchange } from '@gatehouse/exchange'
 import { type DiscoverySync, done, later, type Outcome, PermanentError, RetryableError } from '@gatehouse/messages'
+import { analyzeTables } from '@gatehouse/store'
 import type { DiscoveryDeps, Organization } from './discovery-deps.ts'
 import { type BulkLists, readBulkLists } from './read-bulk-lists.ts'
 import { readServers, readSettings } from './read-organization-facts.ts'
@@ -55,7 +56,10 @@ async function run(sync: Sync): Promise<void> {
   })
   const storedMs = Math.round(performance.now() - startedAt)
   const facts = message.syncType === 'fullSync' ? startFacts(sync, exchange, lists) : undefined
-  await publishMailboxes(sync, stored.publishedIds)
+  await Promise.all([
+    publishMailboxes(sync, stored.publishedIds),
+    facts === undefined ? undefined : analyzeTables(deps.pool, ['mailboxes', 'device_partnerships']),
+  ])
   const counts = { ...stored.counts, ...(await facts?.servers) }
   await progress(sync, 'discovered', counts)
   const publishedMs = Math.round(performance.now() - startedAt)

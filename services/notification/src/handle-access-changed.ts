@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { MessageContext } from '@gatehouse/broker'
 import { noticeLocaleOf } from '@gatehouse/mail'
 import { type AccessChanged, done, type Outcome, PermanentError } from '@gatehouse/messages'
-import { insertNotice, type NoticeFacts, readNoticeFacts, suppressNotices } from '@gatehouse/store'
+import { insertNotice, type NoticeFacts, readChangeProgress, readNoticeFacts, suppressNotices } from '@gatehouse/store'
 import type { NotificationDeps } from './notification-deps.ts'
 import { sendNotice } from './send-notice.ts'
 
@@ -17,10 +17,11 @@ export async function handleAccessChanged(
   context: Pick<MessageContext, 'lane'>,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const facts = await readNoticeFacts(deps.db, message.changeId)
+  const progress = await readChangeProgress(deps.db, message.changeId)
+  if (progress?.announced_at === null) return done
+  const facts = progress && (await readNoticeFacts(deps.db, message.changeId))
   if (facts === undefined)
     throw new PermanentError('change-unknown', 'The change, its mailbox or its organisation is not stored')
-  if (facts.change.announced_at === null) return done
   if (GIVEN_UP.has(facts.change.state)) {
     await suppressNotices(deps.db, { change_id: facts.change.id })
     return done
