@@ -45,7 +45,7 @@ describe('the topology', () => {
       'notification.send-notice': ['gh.notification'],
       'mailbox.observed': ['gh.compliance-lookup'],
       'mailbox.decided': ['gh.enforcement'],
-      'access.changed': ['gh.notification', 'gh.control'],
+      'access.changed': ['gh.notification'],
       'policy.changed': ['gh.compliance-lookup'],
       'sync.progressed': ['gh.control'],
     })

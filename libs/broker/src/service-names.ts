@@ -8,7 +8,8 @@ export type ServiceName = (typeof SERVICE_NAMES)[number]
 export const EVENT_HANDLERS = {
   'mailbox.observed': ['compliance-lookup'],
   'mailbox.decided': ['enforcement'],
-  'access.changed': ['notification', 'control'],
+  // Not control: it counts a run from the store, and an event for every write would cost a good part of the broker's time.
+  'access.changed': ['notification'],
   'policy.changed': ['compliance-lookup'],
   'sync.progressed': ['control'],
 } as const satisfies { readonly [T in MessageType]?: readonly ServiceName[] }

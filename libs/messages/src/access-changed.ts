@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { envelope } from './envelope.ts'
 
-/** A change of access of this mailbox was announced, written or given up: read `access_changes` for its state. */
+/** A change that takes access away was announced, written or given up: read `access_changes` for its state. */
 export const AccessChanged = z.object({
   ...envelope('access.changed'),
   organizationId: z.uuid(),

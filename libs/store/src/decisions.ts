@@ -6,6 +6,7 @@ type PolicyRow = Pick<Row<'policies'>, 'version' | 'enabled' | 'override_default
 
 /** Everything that the devices of one mailbox are decided from, read at one moment. */
 export type MailboxToDecide = {
+  id: string
   organization_id: string
   /** Of the decision that is stored now; null before the first. */
   decision_version: number | null
@@ -38,11 +39,12 @@ export type MailboxToDecide = {
 
 /** Named, so that PostgreSQL plans it once per connection: this runs for every mailbox of a sync. */
 const READ = {
-  name: 'read-mailbox-to-decide',
+  name: 'read-mailboxes-to-decide',
   text: `with m as (
-      select * from mailboxes where id = $1::uuid and organization_id = $2::uuid and vanished_at is null
+      select mailboxes.* from unnest($1::uuid[], $2::uuid[]) as w(id, organization_id)
+      join mailboxes on mailboxes.id = w.id and mailboxes.organization_id = w.organization_id and mailboxes.vanished_at is null
     ), p as (select * from policies order by version desc limit 1)
-    select m.organization_id, md.decision_version, m.primary_smtp_address, m.allowed_device_ids, m.blocked_device_ids,
+    select m.id, m.organization_id, md.decision_version, m.primary_smtp_address, m.allowed_device_ids, m.blocked_device_ids,
       (select json_build_object('version', p.version, 'enabled', p.enabled, 'override_default_rule', p.override_default_rule,
          'unknown_compliance', p.unknown_compliance) from p) as policy,
       op.default_access_level,
@@ -74,16 +76,19 @@ const READ = {
     left join mailbox_decisions md on md.mailbox_id = m.id`,
 }
 
-/** Undefined when there is no such mailbox, or it has vanished from Exchange. */
-export async function readMailboxToDecide(
+export type MailboxKey = { readonly mailboxId: string; readonly organizationId: string }
+
+/** In the order of asking; undefined where there is no such mailbox, or it has vanished from Exchange. */
+export async function readMailboxesToDecide(
   pool: Store['pool'],
-  o: { mailboxId: string; organizationId: string; missingRefreshesMax: number },
-): Promise<MailboxToDecide | undefined> {
+  o: { mailboxes: readonly MailboxKey[]; missingRefreshesMax: number },
+): Promise<(MailboxToDecide | undefined)[]> {
   const { rows } = await pool.query<MailboxToDecide>({
     ...READ,
-    values: [o.mailboxId, o.organizationId, o.missingRefreshesMax],
+    values: [o.mailboxes.map((one) => one.mailboxId), o.mailboxes.map((one) => one.organizationId), o.missingRefreshesMax],
   })
-  return rows[0]
+  const found = new Map(rows.map((row) => [row.id, row]))
+  return o.mailboxes.map((one) => found.get(one.mailboxId))
 }
 
 export type NewDecision = {
@@ -95,54 +100,75 @@ export type NewDecision = {
   inputs: Record<string, unknown>
 }
 
-/** All or nothing: the decisions are stored only if the mailbox's own row still is of the version they were made against. */
+/**
+ * Of each mailbox all or nothing: its decisions are stored only if its own row still is of the version they were made against.
+ * In the order of ids, so that two batches with the same mailboxes never wait for each other.
+ */
 const STORE = {
-  name: 'store-mailbox-decision',
-  text: `with v as (
+  name: 'store-mailbox-decisions',
+  text: `with wanted as materialized (
+      select * from json_to_recordset($1::json) as x(mailbox_id uuid, organization_id uuid, sync_run_id uuid, would_block integer,
+        made_against bigint)
+    ), decision as materialized (
+      select * from json_to_recordset($2::json) as x(mailbox_id uuid, partnership_id uuid, device_id text, access text,
+        exemption text, reason text, inputs jsonb)
+    ), v as (
       insert into mailbox_decisions as stored (mailbox_id, organization_id, decision_version, sync_run_id, would_block, decided_at)
-      values ($1::uuid, $2::uuid, nextval('decision_versions'), $4::uuid, $5::integer, clock_timestamp())
+      select mailbox_id, organization_id, nextval('decision_versions'), sync_run_id, would_block, clock_timestamp()
+      from (select * from wanted order by mailbox_id) as ordered
       on conflict (mailbox_id) do update set organization_id = excluded.organization_id,
         decision_version = excluded.decision_version, sync_run_id = excluded.sync_run_id, would_block = excluded.would_block,
         decided_at = excluded.decided_at
-      where stored.decision_version = $6::bigint
-      returning decision_version as version
+      where stored.decision_version = (select w.made_against from wanted w where w.mailbox_id = excluded.mailbox_id)
+      returning mailbox_id, organization_id, decision_version as version
     ), gone as (
-      delete from decisions d using v where d.mailbox_id = $1::uuid and d.partnership_id not in (
-        select x.partnership_id from json_to_recordset($3::json) as x(partnership_id uuid))
+      delete from decisions d using v where d.mailbox_id = v.mailbox_id
+        and not exists (select from decision x where x.partnership_id = d.partnership_id)
     ), decided as (
       insert into decisions as stored (partnership_id, organization_id, mailbox_id, device_id, access, exemption, reason, inputs,
         decision_version, decided_at)
-      select x.partnership_id, $2::uuid, $1::uuid, x.device_id, x.access, x.exemption, x.reason, x.inputs, v.version, clock_timestamp()
-      from v, json_to_recordset($3::json) as x(partnership_id uuid, device_id text, access text, exemption text, reason text, inputs jsonb)
+      select x.partnership_id, v.organization_id, v.mailbox_id, x.device_id, x.access, x.exemption, x.reason, x.inputs, v.version,
+        clock_timestamp()
+      from decision x join v on v.mailbox_id = x.mailbox_id order by x.partnership_id
       on conflict (partnership_id) do update set organization_id = excluded.organization_id, mailbox_id = excluded.mailbox_id,
         device_id = excluded.device_id, access = excluded.access, exemption = excluded.exemption, reason = excluded.reason,
         inputs = excluded.inputs, decision_version = excluded.decision_version, decided_at = excluded.decided_at
       where stored.decision_version < excluded.decision_version
     )
-    select version as decision_version from v`,
+    select mailbox_id, version from v`,
+}
+
+/** The decision of a whole mailbox. `madeAgainst` is the `decision_version` that was read together with the facts. */
+export type NewMailboxDecision = MailboxKey & {
+  readonly syncRunId: string
+  readonly madeAgainst: number | null
+  readonly wouldBlock: number
+  readonly decisions: readonly NewDecision[]
 }
 
 /**
- * Stores the decision of a whole mailbox in one statement. `madeAgainst` is the `decision_version` that was read together with
- * the facts: two handlers may decide the same mailbox at once, and the one with the older facts must not have the last word.
- * @returns its version; undefined when another decision was stored since, and so nothing was.
+ * Stores the decisions of whole mailboxes in one statement. Two handlers may decide the same mailbox at once, and the one with
+ * the older facts must not have the last word. No mailbox may be in it twice.
+ * @returns their versions, in order; undefined where another decision was stored since it was read, and so nothing was.
  */
-export async function storeMailboxDecision(
+export async function storeMailboxDecisions(
   pool: Store['pool'],
-  o: {
-    mailboxId: string
-    organizationId: string
-    syncRunId: string
-    madeAgainst: number | null
-    wouldBlock: number
-    decisions: readonly NewDecision[]
-  },
-): Promise<number | undefined> {
-  const { rows } = await pool.query<{ decision_version: number }>({
+  mailboxes: readonly NewMailboxDecision[],
+): Promise<(number | undefined)[]> {
+  const wanted = mailboxes.map((one) => ({
+    mailbox_id: one.mailboxId,
+    organization_id: one.organizationId,
+    sync_run_id: one.syncRunId,
+    would_block: one.wouldBlock,
+    made_against: one.madeAgainst,
+  }))
+  const decisions = mailboxes.flatMap((one) => one.decisions.map((decision) => ({ ...decision, mailbox_id: one.mailboxId })))
+  const { rows } = await pool.query<{ mailbox_id: string; version: number }>({
     ...STORE,
-    values: [o.mailboxId, o.organizationId, storableJson(o.decisions), o.syncRunId, o.wouldBlock, o.madeAgainst],
+    values: [JSON.stringify(wanted), storableJson(decisions)],
   })
-  return rows[0]?.decision_version
+  const versions = new Map(rows.map((row) => [row.mailbox_id, row.version]))
+  return mailboxes.map((one) => versions.get(one.mailboxId))
 }
 
 /** The mailboxes of all organisations after this id, in the order of their ids; for going through them page by page. */

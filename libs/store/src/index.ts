@@ -9,6 +9,7 @@ export {
 export { type AdvisoryLock, AdvisoryLocks, type AdvisoryLocksOptions } from './advisory-locks.ts'
 export { analyzeTables } from './analyze-tables.ts'
 export { type AuditEntry, insertAudit, readLastAudit } from './audit.ts'
+export { batchCalls } from './batch-calls.ts'
 export {
   type ConnectorView,
   insertConnector,
@@ -20,12 +21,14 @@ export {
 } from './connectors.ts'
 export { createDatabase, type DatabaseOptions, type Store } from './create-database.ts'
 export {
+  type MailboxKey,
   type MailboxToDecide,
   type NewDecision,
+  type NewMailboxDecision,
+  readMailboxesToDecide,
   readMailboxPage,
-  readMailboxToDecide,
   readOpenRunOf,
-  storeMailboxDecision,
+  storeMailboxDecisions,
 } from './decisions.ts'
 export { type ObservedDeviceClass, storeDeviceClasses } from './device-classes.ts'
 export {

@@ -1,6 +1,7 @@
 import type { BrokerConnection } from '@gatehouse/broker'
 import type { Graph } from '@gatehouse/graph'
 import type { AdvisoryLocks, Store } from '@gatehouse/store'
+import type { DecisionStore } from './decision-store.ts'
 import type { RefreshGate } from './refresh-gate.ts'
 
 /** What the handlers work with. */
@@ -11,9 +12,8 @@ export type ComplianceLookupDeps = {
   readonly broker: Pick<BrokerConnection, 'publish'>
   readonly graph: Graph
   readonly gate: RefreshGate
+  readonly decisions: DecisionStore
   readonly maxAttempts: number
-  /** Full refreshes in a row that must miss a managed device before it counts as gone. */
-  readonly missingRefreshesMax: number
   readonly shrinkPercentMax: number
   readonly log: {
     info(fields: object, message: string): void

@@ -1,6 +1,5 @@
 import type { MessageContext } from '@gatehouse/broker'
 import { done, later, type Outcome } from '@gatehouse/messages'
-import { readMailboxToDecide, storeMailboxDecision } from '@gatehouse/store'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { planMailboxDecision } from './plan-mailbox-decision.ts'
 
@@ -24,11 +23,11 @@ export async function decideMailbox(
   if (gate === 'not-yet') return later(REFRESH_PENDING_MS, 'graph-refresh-pending')
   // The run has failed: nothing of it is decided on old facts, and the next run publishes what has no decision.
   if (gate === 'over') return done
-  const state = await readMailboxToDecide(deps.pool, { ...mailbox, missingRefreshesMax: deps.missingRefreshesMax })
+  const state = await deps.decisions.read(mailbox)
   if (state === undefined) return done
   const decision = planMailboxDecision(state, new Date())
   if (decision === undefined) return later(NOT_READY_MS, 'policy-not-written')
-  const decisionVersion = await storeMailboxDecision(deps.pool, {
+  const decisionVersion = await deps.decisions.store({
     ...mailbox,
     ...decision,
     madeAgainst: state.decision_version,

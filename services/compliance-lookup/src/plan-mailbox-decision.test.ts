@@ -32,6 +32,7 @@ const plan = (change: Partial<MailboxToDecide['changes'][number]['plan']>) => ({
   ...change,
 })
 const STATE: MailboxToDecide = {
+  id: 'm',
   organization_id: 'o',
   decision_version: null,
   primary_smtp_address: 'anna@contoso.example',

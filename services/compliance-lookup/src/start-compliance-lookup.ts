@@ -4,10 +4,11 @@ import { AdvisoryLocks, readOpenRunOf, readRunReadiness } from '@gatehouse/store
 import { readSecret, type Worker } from '@gatehouse/worker'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { decideMailbox } from './decide-mailbox.ts'
+import { createDecisionStore } from './decision-store.ts'
 import { handleRefresh } from './handle-refresh.ts'
 import { createRefreshGate } from './refresh-gate.ts'
 
-/** Deciding is a few milliseconds of waiting for PostgreSQL and the broker; this keeps both busy. */
+/** As many as share a statement; see decision-store.ts. */
 const CONCURRENCY = 32
 /** A full read of 50,000 devices is 50 pages, and Graph may take its time. */
 const HANDLER_MS = 10 * 60_000
@@ -40,8 +41,8 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
       }),
     ),
     gate: createRefreshGate({ read: (id) => readRunReadiness(store.pool, id), waitMs: GATE_WAIT_MS, pollMs: GATE_POLL_MS }),
+    decisions: createDecisionStore({ pool: store.pool, missingRefreshesMax: settings.graph.deviceMissingRefreshes }),
     maxAttempts: settings.broker.maxAttempts,
-    missingRefreshesMax: settings.graph.deviceMissingRefreshes,
     shrinkPercentMax: settings.graph.shrinkPercentMax,
     log,
   }

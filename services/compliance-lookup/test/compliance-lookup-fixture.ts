@@ -4,6 +4,7 @@ import { createMessage, type Lane, type MessageOf, type MessageType, type Outcom
 import { AdvisoryLocks, createDatabase, readRunReadiness, type Store } from '@gatehouse/store'
 import type { ComplianceLookupDeps } from '../src/compliance-lookup-deps.ts'
 import { decideMailbox } from '../src/decide-mailbox.ts'
+import { createDecisionStore } from '../src/decision-store.ts'
 import { handleRefresh } from '../src/handle-refresh.ts'
 import { createRefreshGate } from '../src/refresh-gate.ts'
 import { GraphDouble } from './graph-double.ts'
@@ -68,7 +69,7 @@ export class ComplianceLookupFixture implements AsyncDisposable {
       graph: this.graph,
       gate: createRefreshGate({ read: (id) => readRunReadiness(store.pool, id), waitMs: 0, pollMs: 1 }),
       maxAttempts: MAX_ATTEMPTS,
-      missingRefreshesMax: 2,
+      decisions: createDecisionStore({ pool: store.pool, missingRefreshesMax: 2 }),
       shrinkPercentMax: 50,
       log: { info() {}, warn() {} },
     }

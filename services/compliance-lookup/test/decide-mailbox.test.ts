@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { readMailboxToDecide, storeMailboxDecision } from '@gatehouse/store'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/environment/create-test-database.ts'
+import { createDecisionStore } from '../src/decision-store.ts'
 import { planMailboxDecision } from '../src/plan-mailbox-decision.ts'
 import { ComplianceLookupFixture, EXCLUDED, INCLUDED } from './compliance-lookup-fixture.ts'
 import { directoryUser, managedPhone } from './graph-double.ts'
@@ -66,12 +66,13 @@ describe('deciding a mailbox', () => {
     const mailbox = await fixture.addMailbox('anna@contoso.example', ['PHONE1'])
     const run = await refreshAnna()
     const { organizationId } = fixture
-    const read = () => readMailboxToDecide(fixture.store.pool, { mailboxId: mailbox, organizationId, missingRefreshesMax: 2 })
+    const decisions = createDecisionStore({ pool: fixture.store.pool, missingRefreshesMax: 2 })
+    const read = () => decisions.read({ mailboxId: mailbox, organizationId })
     const store = async (state: Awaited<ReturnType<typeof read>>) => {
       const decision = state === undefined ? undefined : planMailboxDecision(state, new Date())
       if (state === undefined || decision === undefined) throw new Error('Nothing to decide')
       const fields = { mailboxId: mailbox, organizationId, syncRunId: run, madeAgainst: state.decision_version }
-      return await storeMailboxDecision(fixture.store.pool, { ...fields, ...decision })
+      return await decisions.store({ ...fields, ...decision })
     }
     const older = await read()
     await fixture.query(`update managed_devices set compliance_state = 'noncompliant'`)

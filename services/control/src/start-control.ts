@@ -1,5 +1,4 @@
 import { readDeadLetters } from '@gatehouse/broker'
-import { done } from '@gatehouse/messages'
 import { readSecret, type Worker } from '@gatehouse/worker'
 import { startApi } from './api/start-api.ts'
 import type { ControlDeps } from './control-deps.ts'
@@ -32,11 +31,6 @@ export async function startControl(worker: Worker): Promise<AsyncDisposable & { 
           const outcome = await handleSyncProgressed(message, deps)
           tracker.wake()
           return outcome
-        },
-        // What has changed is counted from the tables, all changes of a moment at once.
-        'access.changed': () => {
-          tracker.wake()
-          return Promise.resolve(done)
         },
       },
     }),

@@ -63,6 +63,10 @@ async function publishRunCommands(run: Row<'sync_runs'>, deps: ControlDeps, sign
       { organizationId: run.organization_id, syncType: run.sync_type, syncRunId: run.id },
       options,
     ),
+    // A full sync re-asserts the organisation's settings, and enforcement opens its shells while the lists are still read.
+    kind === 'full'
+      ? deps.broker.publish('enforcement.reconcile-organization', { organizationId: run.organization_id }, options)
+      : undefined,
     Number.isSafeInteger(policyVersion) ? deps.broker.publish('policy.changed', { policyVersion }, options) : undefined,
   ])
   await setRunRequested(deps.db, run.id)

@@ -3,11 +3,11 @@ import type { ControlDeps } from './control-deps.ts'
 import { evaluateRun } from './evaluate-run.ts'
 import { publishMissingCommands } from './start-sync.ts'
 
-const OPEN_MS = 500
+const OPEN_MS = 1_000
 const IDLE_MS = 2_000
 const UNREQUESTED_MS = 15_000
 /** Counting takes at most this part of the time, however large the organisation. */
-const DUTY = 4
+const DUTY = 9
 
 export type Tracker = AsyncDisposable & {
   /** Something has happened to a run: look soon instead of at the next beat. */

@@ -3,6 +3,7 @@ import type { Exchange, SetOptions } from '@gatehouse/exchange'
 import { done, type EnforcementReconcileOrganization, later, type Outcome, PermanentError } from '@gatehouse/messages'
 import { readConnectorEpoch, readOrganizationToReconcile } from '@gatehouse/store'
 import type { EnforcementDeps } from './enforcement-deps.ts'
+import type { Organization } from './organization.ts'
 import { type OrganizationChange, planOrganizationChange } from './plan-organization-change.ts'
 import { withExchange } from './with-exchange.ts'
 
@@ -21,7 +22,10 @@ export async function handleReconcileOrganization(
     throw new PermanentError('organization-unknown', 'The organisation is not in the settings of this worker')
   const desired = await readOrganizationToReconcile(deps.pool, organization.id)
   if (desired === undefined) return later(NOT_READY_MS, 'organization-not-ready')
-  if (!desired.manage_organization_settings) return done
+  if (!desired.manage_organization_settings) {
+    if (!desired.report_only) await warmUp({ organization, deps, context, signal })
+    return done
+  }
   using lock = await deps.locks.tryLock(`organization:${organization.id}`)
   if (lock === undefined) return later(BUSY_MS, 'organization-locked')
   const options: SetOptions = { signal: AbortSignal.any([signal, lock.signal]), priority: context.lane }
@@ -44,6 +48,24 @@ export async function handleReconcileOrganization(
     }
     return done
   })
+}
+
+/**
+ * A full sync has begun and its writes will come in a moment: connecting now costs them nothing. Whatever is wrong with Exchange
+ * shows again when there is something to write.
+ */
+async function warmUp(o: {
+  organization: Organization
+  deps: EnforcementDeps
+  context: MessageContext
+  signal: AbortSignal
+}): Promise<void> {
+  try {
+    await withExchange({ ...o, broker: o.deps.broker }, () => Promise.resolve(done))
+  } catch (error) {
+    o.signal.throwIfAborted()
+    o.deps.log.info({ organizationId: o.organization.id, err: error }, 'Exchange could not be connected in advance')
+  }
 }
 
 async function carryOut(change: OrganizationChange, exchange: Exchange, options: SetOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Task } from './new-access-change.ts'
 
-/** Says that a change of this mailbox was announced, written or given up. May be said twice. */
+/** Says that a block of this mailbox was announced, written or given up. May be said twice. */
 export async function publishAccessChanged({ message, context, deps, signal }: Task, changeId: string): Promise<void> {
   const { organizationId, mailboxId } = message
   await deps.broker.publish(

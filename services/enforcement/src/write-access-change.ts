@@ -51,7 +51,8 @@ export async function writeAccessChange(task: Task, options: WriteOptions): Prom
       ...options.ended,
     })
     hasBegun = false
-    await publishAccessChanged(task, change.id)
+    // Who is let in needs no notice.
+    if (change.plan.blockAdd.length > 0) await publishAccessChanged(task, change.id)
     return done
   }
   const { syncRunId } = message

@@ -1,4 +1,5 @@
 import type { MailSender } from '@gatehouse/mail'
+import { abortReason } from '@gatehouse/messages'
 
 export type OutboxSettings = { readonly messagesPerMinute: number; readonly enrolUrl: string }
 
@@ -15,6 +16,7 @@ export class Outbox {
   readonly rate: { readonly messagesMax: number; readonly windowMs: number }
   readonly #sendsMax: number
   #sending = 0
+  readonly #waiting: (() => void)[] = []
   #pausedUntil = 0
   #lastTurn = 0
   #accountFailures = new Set<string>()
@@ -30,17 +32,33 @@ export class Outbox {
     this.#sendsMax = options.sendsMax
   }
 
-  /** A slot to send in, given back when disposed; undefined when all are taken. */
-  trySlot(): Disposable | undefined {
-    if (this.#sending >= this.#sendsMax) return undefined
-    this.#sending += 1
+  /** A slot to send in, in the order of asking; given back when disposed. Rejects with the signal's reason. */
+  async takeSlot(signal: AbortSignal): Promise<Disposable> {
+    signal.throwIfAborted()
+    if (this.#sending < this.#sendsMax) this.#sending += 1
+    else await this.#waitForSlot(signal)
     let isHeld = true
     return {
       [Symbol.dispose]: () => {
-        if (isHeld) this.#sending -= 1
+        if (!isHeld) return
         isHeld = false
+        const next = this.#waiting.shift()
+        // The slot passes on to the next one; nobody who comes later can take it meanwhile.
+        if (next === undefined) this.#sending -= 1
+        else next()
       },
     }
+  }
+
+  async #waitForSlot(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const abort = () => {
+      this.#waiting.splice(this.#waiting.indexOf(resolve), 1)
+      reject(abortReason(signal))
+    }
+    this.#waiting.push(resolve)
+    signal.addEventListener('abort', abort, { once: true })
+    await promise.finally(() => signal.removeEventListener('abort', abort))
   }
 
   /** For how long nothing may be sent: the server asked for it, or the account is refused. */

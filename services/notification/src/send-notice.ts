@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { mailFailureOf } from '@gatehouse/mail'
 import { done, type Lane, later, type Outcome, PermanentError, RetryableError } from '@gatehouse/messages'
 import {
@@ -16,8 +15,6 @@ import type { NotificationDeps } from './notification-deps.ts'
 import type { Outbox } from './outbox.ts'
 
 const LOCKED_MS = 1_000
-const SLOT_WAIT_MS = 2_000
-const SLOT_POLL_MS = 20
 const SETTLE_MS = 10_000
 const ACCOUNT_MS = 60_000
 const UNREACHABLE_MS = 15_000
@@ -38,8 +35,9 @@ export async function sendNotice(noticeId: string, deps: NotificationDeps, lane:
   }
   const pausedMs = outbox.pauseMs(deps.now().getTime())
   if (pausedMs > 0) return later(pausedMs, 'mail-paused')
-  using slot = await waitForSlot(outbox, signal)
-  if (slot === undefined) return later(LOCKED_MS, 'mail-slots')
+  using _slot = await outbox.takeSlot(signal)
+  const busyMs = outbox.pauseMs(deps.now().getTime())
+  if (busyMs > 0) return later(busyMs, 'mail-paused')
   const locked = await tryWithLock(deps.db, `notice:${noticeId}`, (db) =>
     attempt(noticeId, { ...deps, db }, { outbox, lane }, signal),
   )
@@ -54,15 +52,6 @@ function isSettled(notice: Row<'notices'>): boolean {
 function isMoot(notice: NoticeToSend): boolean {
   if (notice.state === 'sending') return false
   return notice.report_only !== false || notice.change_state === 'superseded' || notice.change_state === 'reported'
-}
-
-async function waitForSlot(outbox: Outbox, signal: AbortSignal): Promise<Disposable | undefined> {
-  for (let waitedMs = 0; waitedMs <= SLOT_WAIT_MS; waitedMs += SLOT_POLL_MS) {
-    const slot = outbox.trySlot()
-    if (slot !== undefined) return slot
-    await delay(SLOT_POLL_MS, undefined, { signal })
-  }
-  return undefined
 }
 
 type Attempt = { outbox: Outbox; lane: Lane }

@@ -1,0 +1,33 @@
+import {
+  batchCalls,
+  type MailboxToDecide,
+  type NewMailboxDecision,
+  readMailboxesToDecide,
+  type Store,
+  storeMailboxDecisions,
+} from '@gatehouse/store'
+
+/** The facts and the decisions of mailboxes; those that are asked for together are read and written together. */
+export type DecisionStore = {
+  read(mailbox: { mailboxId: string; organizationId: string }): Promise<MailboxToDecide | undefined>
+  /** The version; undefined when another decision was stored since the facts were read. */
+  store(decision: NewMailboxDecision): Promise<number | undefined>
+}
+
+const BATCH_MAX = 32
+const CONCURRENCY = 2
+
+export function createDecisionStore(o: { pool: Store['pool']; missingRefreshesMax: number }): DecisionStore {
+  const batching = { keyOf: (one: { mailboxId: string }) => one.mailboxId, batchMax: BATCH_MAX, concurrency: CONCURRENCY }
+  return {
+    read: batchCalls({
+      ...batching,
+      run: (mailboxes: Parameters<typeof readMailboxesToDecide>[1]['mailboxes']) =>
+        readMailboxesToDecide(o.pool, { ...o, mailboxes }),
+    }),
+    store: batchCalls({
+      ...batching,
+      run: (decisions: readonly NewMailboxDecision[]) => storeMailboxDecisions(o.pool, decisions),
+    }),
+  }
+}
