@@ -29,6 +29,7 @@ async function connect(
     open: () =>
       Promise.resolve({
         state: 'opened',
+        prepare: () => {},
         stats: () => {
           throw new Error('Not asked for')
         },

@@ -130,6 +130,7 @@ async function runPreflight(pool: RunspacePool, options: ExchangeOptions, signal
 function withEngine(pool: RunspacePool, engine: PowerShellEngine): RunspacePool {
   return {
     invoke: (command, options) => pool.invoke(command, options),
+    prepare: () => pool.prepare(),
     stats: () => pool.stats(),
     get state() {
       return pool.state

@@ -30,6 +30,7 @@ export function createExchange(o: { pool: FailoverPool<Preflight>; cmdletTimeout
       return pool.info?.missing ?? []
     },
     invoke: (command, options) => pool.invoke(() => command, { ...options, timeoutMs: cmdletTimeoutMs }),
+    prepare: () => pool.prepare(),
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   }
@@ -91,7 +92,10 @@ async function readMobileDevice(runner: CmdletRunner, deviceGuid: string, option
   return await runner.readOne({ key: 'getMobileDevice', guid, parse: parseMobileDevice }, options)
 }
 
-type Writes = Omit<Exchange, keyof Reads | 'url' | 'missingCmdlets' | 'invoke' | 'stats' | typeof Symbol.asyncDispose>
+type Writes = Omit<
+  Exchange,
+  keyof Reads | 'url' | 'missingCmdlets' | 'invoke' | 'prepare' | 'stats' | typeof Symbol.asyncDispose
+>
 
 function createWrites(runner: CmdletRunner): Writes {
   return {

@@ -62,5 +62,7 @@ export interface Exchange extends AsyncDisposable {
   removeMobileDevice(deviceGuid: string, options: SetOptions): Promise<void>
   /** Any one cmdlet, for a person at a command line. The cmdlet's own errors are in the result. */
   invoke(command: Command, options: SetOptions): Promise<InvocationResult>
+  /** Opens the shells in the background: much is about to be written. */
+  prepare(): void
   stats(): RunspacePoolStats | undefined
 }

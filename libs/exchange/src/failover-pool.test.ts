@@ -12,6 +12,7 @@ function createWorld() {
   const world = { now: 0, dead: new Set<string>(), opened: [] as string[], closed: [] as string[], invoked: [] as string[] }
   const createPool = (url: string): RunspacePool => ({
     state: 'opened',
+    prepare: () => {},
     stats: () => {
       throw new Error('Not asked for')
     },

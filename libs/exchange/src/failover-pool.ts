@@ -46,6 +46,10 @@ export class FailoverPool<Info> implements AsyncDisposable {
     return this.#current?.info
   }
 
+  prepare(): void {
+    this.#current?.pool.prepare()
+  }
+
   stats(): RunspacePoolStats | undefined {
     return this.#current?.pool.stats()
   }

@@ -15,6 +15,8 @@ export type RenderedNotice = { readonly subject: string; readonly html: string; 
 const PLACEHOLDER = /\{\{\s*([A-Za-z][A-Za-z\d]{0,39})\s*\}\}/g
 const SUBJECT_CHARACTERS_MAX = 200
 const LIST_ITEMS_MAX = 50
+/** How the mark of a value ends that is part of an address; the others end in Z. */
+const IN_ADDRESS = 'U'
 const LINK_PROTOCOLS = ['https:', 'http:', 'mailto:']
 
 /**
@@ -29,13 +31,32 @@ export function renderNotice(template: NoticeTemplate, variables: NoticeVariable
     .split('\n')
     .map((line) => markLine(line, variables, marks))
     .join('\n')
-  const html = marks.fill(createParser('html', marks).parse(source, { async: false }), escapeHtml)
-  const text = marks.fill(createParser('text', marks).parse(source, { async: false }), (value) => value)
+  const parsed = parse(source, marks)
+  const html = marks.fill(parsed.html, escapeHtml)
+  const text = marks.fill(parsed.text, (value) => value)
   return {
     subject: renderSubject(template.subject, variables),
     html: page(html),
     text: `${text.replace(/\n{3,}/g, '\n\n').trim()}\n`,
   }
+}
+
+type Parsed = { readonly html: string; readonly text: string }
+
+const PARSED_MAX = 200
+/** Parsing takes most of the time of a notice, and all that it depends on is the template, the length of lists and our URLs. */
+const parsedBefore = new Map<string, Parsed>()
+
+/** The source in both forms, its marks still in place. */
+function parse(source: string, marks: Marks): Parsed {
+  const key = JSON.stringify([source, ...marks.known])
+  const known = parsedBefore.get(key)
+  if (known !== undefined) return known
+  const [html, text] = (['html', 'text'] as const).map((kind) => createParser(kind, marks).parse(source, { async: false }))
+  const parsed = { html: html ?? '', text: text ?? '' }
+  if (parsedBefore.size >= PARSED_MAX) parsedBefore.clear()
+  parsedBefore.set(key, parsed)
+  return parsed
 }
 
 /** The names of the placeholders in a template. */
@@ -59,22 +80,30 @@ class Marks {
     return `${this.#prefix}${this.#values.push({ text, trusted }) - 1}Z`
   }
 
-  fill(rendered: string, show: (value: string) => string): string {
-    return this.#replace(rendered, (value) => show(value.text))
+  /** What of the marks has a part in parsing: how they look, and the trusted values with their places. */
+  get known(): readonly unknown[] {
+    return [this.#prefix, ...this.#values.map(({ text, trusted }) => (trusted ? text : null))]
   }
 
-  /** The address of a link, or undefined if it may not be one: an untrusted value must not be (part of) the host. */
+  fill(rendered: string, show: (value: string) => string): string {
+    return this.#replace(rendered, ({ text }, mark) => show(mark.endsWith(IN_ADDRESS) ? encodeURIComponent(text) : text))
+  }
+
+  /**
+   * The address of a link, or undefined if it may not be one: an untrusted value must not be (part of) the host. Where it is
+   * part of the rest, a mark stands for the value as an address needs it.
+   */
   linkTarget(href: string): string | undefined {
     const withOurs = this.#replace(href, (value, mark) => (value.trusted ? value.text : mark))
     const url = URL.parse(withOurs)
     if (url === null || !LINK_PROTOCOLS.includes(url.protocol)) return undefined
     if (url.host.toLowerCase().includes(this.#prefix.toLowerCase())) return undefined
     if (url.protocol === 'mailto:' && withOurs.includes(this.#prefix)) return undefined
-    return this.#replace(withOurs, (value) => encodeURIComponent(value.text))
+    return this.#replace(withOurs, (_, mark) => `${mark.slice(0, -1)}${IN_ADDRESS}`)
   }
 
   #replace(rendered: string, show: (value: { text: string; trusted: boolean }, mark: string) => string): string {
-    return rendered.replace(new RegExp(`${this.#prefix}(\\d+)Z`, 'g'), (mark, index) => {
+    return rendered.replace(new RegExp(`${this.#prefix}(\\d+)[Z${IN_ADDRESS}]`, 'g'), (mark, index) => {
       const value = this.#values[Number(index)]
       return value === undefined ? '' : show(value, mark)
     })

@@ -27,6 +27,8 @@ export interface RunspacePool extends AsyncDisposable {
    * `detail.mayHaveRun` says whether the server may have run the cmdlet.
    */
   invoke(command: Command, options: InvokeOptions): Promise<InvocationResult>
+  /** Opens all shells it may, in the background: much work is about to come. Without it they are opened as work waits. */
+  prepare(): void
   stats(): RunspacePoolStats
   readonly state: 'opening' | 'opened' | 'broken' | 'closed'
 }

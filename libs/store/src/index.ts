@@ -79,10 +79,12 @@ export { type MessageTemplate, replaceMessageTemplates } from './message-templat
 export { migrate } from './migrate.ts'
 export {
   beginSending,
+  blockNoticeKey,
   insertNotice,
+  type MailRate,
+  type NewNotice,
   type NoticeFacts,
   type NoticeToSend,
-  readChangeProgress,
   readNotice,
   readNoticeFacts,
   settleNotice,

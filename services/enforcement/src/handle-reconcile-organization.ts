@@ -61,7 +61,10 @@ async function warmUp(o: {
   signal: AbortSignal
 }): Promise<void> {
   try {
-    await withExchange({ ...o, broker: o.deps.broker }, () => Promise.resolve(done))
+    await withExchange({ ...o, broker: o.deps.broker }, ({ exchange }) => {
+      exchange.prepare()
+      return Promise.resolve(done)
+    })
   } catch (error) {
     o.signal.throwIfAborted()
     o.deps.log.info({ organizationId: o.organization.id, err: error }, 'Exchange could not be connected in advance')

@@ -1,7 +1,8 @@
 import type { MessageContext } from '@gatehouse/broker'
-import type { NotificationSendNotice, Outcome } from '@gatehouse/messages'
+import { done, type NotificationSendNotice, type Outcome, PermanentError } from '@gatehouse/messages'
+import { readNotice } from '@gatehouse/store'
 import type { NotificationDeps } from './notification-deps.ts'
-import { sendNotice } from './send-notice.ts'
+import { isSettled, sendNotice } from './send-notice.ts'
 
 /** Sends one stored notice, unless it was sent, has failed or is not to be sent. */
 export async function handleSendNotice(
@@ -10,5 +11,8 @@ export async function handleSendNotice(
   context: Pick<MessageContext, 'lane'>,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  return await sendNotice(message.noticeId, deps, context.lane, signal)
+  const notice = await readNotice(deps.pool, message.noticeId)
+  if (notice === undefined) throw new PermanentError('notice-unknown', 'The notice is not stored')
+  if (isSettled(notice.state)) return done
+  return await sendNotice({ id: notice.id, organizationId: notice.organization_id }, deps, context.lane, signal)
 }

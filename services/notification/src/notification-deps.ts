@@ -1,10 +1,10 @@
 import type { MailLog } from '@gatehouse/mail'
-import type { Database } from '@gatehouse/store'
-import type { Kysely } from 'kysely'
+import type { AdvisoryLocks, Store } from '@gatehouse/store'
 import type { Outbox } from './outbox.ts'
 
 export type NotificationDeps = {
-  readonly db: Kysely<Database>
+  readonly pool: Store['pool']
+  readonly locks: Pick<AdvisoryLocks, 'tryLock'>
   /** By organisation id; an organisation without one is not mailed. */
   readonly outboxes: ReadonlyMap<string, Outbox>
   readonly log: MailLog

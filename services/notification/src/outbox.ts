@@ -52,13 +52,18 @@ export class Outbox {
 
   async #waitForSlot(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const take = () => {
+      // From here on the slot is taken: an abort may no longer touch the queue.
+      signal.removeEventListener('abort', abort)
+      resolve()
+    }
     const abort = () => {
-      this.#waiting.splice(this.#waiting.indexOf(resolve), 1)
+      this.#waiting.splice(this.#waiting.indexOf(take), 1)
       reject(abortReason(signal))
     }
-    this.#waiting.push(resolve)
+    this.#waiting.push(take)
     signal.addEventListener('abort', abort, { once: true })
-    await promise.finally(() => signal.removeEventListener('abort', abort))
+    await promise
   }
 
   /** For how long nothing may be sent: the server asked for it, or the account is refused. */

@@ -8,7 +8,6 @@ import {
   readNotice,
   settleNotice,
   suppressNotices,
-  tryWithLock,
 } from '@gatehouse/store'
 import { composeNotice } from './compose-notice.ts'
 import type { NotificationDeps } from './notification-deps.ts'
@@ -22,15 +21,18 @@ const UNREACHABLE_MS = 15_000
 /**
  * Sends one notice, never twice and never not at all: that it is being sent is committed before it is, and a notice found in
  * that state (we died, or the answer was lost) is looked up in Sent Items by its stamp before it is sent again. The lock of
- * the notice keeps other copies, and a second delivery of the message, away meanwhile.
+ * the notice keeps other copies, and a second delivery of the message, away meanwhile; it is read under the lock, because
+ * whoever held it before may have sent it.
  */
-export async function sendNotice(noticeId: string, deps: NotificationDeps, lane: Lane, signal: AbortSignal): Promise<Outcome> {
-  const known = await readNotice(deps.db, noticeId)
-  if (known === undefined) throw new PermanentError('notice-unknown', 'The notice is not stored')
-  if (isSettled(known)) return done
-  const outbox = deps.outboxes.get(known.organization_id)
-  if (outbox === undefined || isMoot(known)) {
-    await suppressNotices(deps.db, { id: noticeId })
+export async function sendNotice(
+  { id, organizationId }: { id: string; organizationId: string },
+  deps: NotificationDeps,
+  lane: Lane,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const outbox = deps.outboxes.get(organizationId)
+  if (outbox === undefined) {
+    await suppressNotices(deps.pool, { id })
     return done
   }
   const pausedMs = outbox.pauseMs(deps.now().getTime())
@@ -38,14 +40,14 @@ export async function sendNotice(noticeId: string, deps: NotificationDeps, lane:
   using _slot = await outbox.takeSlot(signal)
   const busyMs = outbox.pauseMs(deps.now().getTime())
   if (busyMs > 0) return later(busyMs, 'mail-paused')
-  const locked = await tryWithLock(deps.db, `notice:${noticeId}`, (db) =>
-    attempt(noticeId, { ...deps, db }, { outbox, lane }, signal),
-  )
-  return locked === undefined ? later(LOCKED_MS, 'notice-locked') : locked.value
+  using lock = await deps.locks.tryLock(`notice:${id}`)
+  if (lock === undefined) return later(LOCKED_MS, 'notice-locked')
+  return await attempt(id, deps, { outbox, lane }, AbortSignal.any([signal, lock.signal]))
 }
 
-function isSettled(notice: Row<'notices'>): boolean {
-  return notice.state === 'sent' || notice.state === 'failed' || notice.state === 'suppressed'
+/** Nothing more will be done about a notice in this state. */
+export function isSettled(state: Row<'notices'>['state']): boolean {
+  return state === 'sent' || state === 'failed' || state === 'suppressed'
 }
 
 /** A block that will not come, and an organisation that has gone into report-only mode, need no mail. One under way is seen through. */
@@ -62,29 +64,34 @@ async function attempt(
   { outbox, lane }: Attempt,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  // Read again under the lock: whoever held it may have sent it.
-  const notice = await readNotice(deps.db, noticeId)
-  if (notice === undefined || isSettled(notice)) return done
+  const notice = await readNotice(deps.pool, noticeId)
+  if (notice === undefined || isSettled(notice.state)) return done
+  if (isMoot(notice)) {
+    await suppressNotices(deps.pool, { id: noticeId })
+    return done
+  }
   if (notice.state === 'sending') {
     const settleMs = (deps.settleMs ?? SETTLE_MS) - (notice.attempt_ms ?? 0)
     if (settleMs > 0) return later(Math.ceil(settleMs), 'mail-settling')
     if (await wasSent(notice, { outbox, deps }, signal)) {
-      await settleNotice(deps.db, notice.id, { state: 'sent' })
+      await settleNotice(deps.pool, { id: notice.id, attempt: notice.attempts }, { state: 'sent' })
       deps.log.info({ noticeId: notice.id }, 'Found in Sent Items a notice whose answer was lost')
       return done
     }
   }
   const mail = composeNotice(notice, outbox.enrolUrl)
-  const fullMs = await beginSending(deps.db, { id: notice.id, organizationId: notice.organization_id }, outbox.rate)
-  if (fullMs !== undefined) return later(outbox.nextTurnMs(fullMs, lane, deps.now().getTime()), 'mail-rate')
+  signal.throwIfAborted()
+  const begun = await beginSending(deps.pool, notice, outbox.rate)
+  if ('waitMs' in begun) return later(outbox.nextTurnMs(begun.waitMs, lane, deps.now().getTime()), 'mail-rate')
+  const which = { id: notice.id, attempt: begun.attempt }
   try {
     await outbox.sender.send(mail, signal)
   } catch (error) {
     signal.throwIfAborted()
-    return await settleFailure(error, notice.id, { outbox, deps })
+    return await settleFailure(error, which, { outbox, deps })
   }
   outbox.noteSent()
-  await settleNotice(deps.db, notice.id, { state: 'sent' })
+  await settleNotice(deps.pool, which, { state: 'sent' })
   return done
 }
 
@@ -102,16 +109,21 @@ async function wasSent(notice: Row<'notices'>, { outbox, deps }: Sending, signal
 }
 
 /** What a failed attempt means for the notice, for the organisation's other notices, and for the message. */
-async function settleFailure(error: unknown, noticeId: string, { outbox, deps }: Sending): Promise<Outcome> {
+async function settleFailure(
+  error: unknown,
+  which: { id: string; attempt: number },
+  { outbox, deps }: Sending,
+): Promise<Outcome> {
+  const noticeId = which.id
   const { scope, sent, permanent } = mailFailureOf(error)
   const problem = problemOf(error)
   const now = deps.now().getTime()
   if (permanent && scope === 'recipient') {
-    await settleNotice(deps.db, noticeId, { state: 'failed', problem })
+    await settleNotice(deps.pool, which, { state: 'failed', problem })
     deps.log.warn({ noticeId, problem }, 'A notice cannot be delivered')
     return done
   }
-  await settleNotice(deps.db, noticeId, { state: sent === 'no' ? 'pending' : 'sending', problem })
+  await settleNotice(deps.pool, which, { state: sent === 'no' ? 'pending' : 'sending', problem })
   if (permanent) {
     if (outbox.noteAccountFailure(noticeId).isProven) outbox.pause(ACCOUNT_MS, now)
     deps.log.error({ noticeId, problem }, 'The notification account cannot send: an administrator is needed')

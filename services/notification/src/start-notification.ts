@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createEwsSender, type MailSender } from '@gatehouse/mail'
+import { AdvisoryLocks } from '@gatehouse/store'
 import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
 import { handleAccessChanged } from './handle-access-changed.ts'
 import { handleSendNotice } from './handle-send-notice.ts'
@@ -13,21 +14,21 @@ const HANDLER_MS = 300_000
 /** Starts sending notices: one sender and one outbox for each organisation with mail. */
 export async function startNotification(worker: Worker): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  // A send holds a connection for as long as it takes (the lock of its notice), so it must leave some for everything else.
-  const connections = Math.max(1, worker.settings.database.connectionsMax - 4)
   const outboxes = new Map<string, Outbox>()
   for (const organization of worker.settings.organizations) {
     if (!organization.mail.enabled) continue
     const sender = stack.use(createSender(organization, worker))
-    const share = Math.max(1, Math.floor(connections / worker.settings.organizations.length))
-    const outbox = createOutbox({
-      sender,
-      settings: organization.mail,
-      sendsMax: Math.min(organization.mail.concurrency, share),
-    })
+    const outbox = createOutbox({ sender, settings: organization.mail, sendsMax: organization.mail.concurrency })
     outboxes.set(organizationIdOf(organization.name), outbox)
   }
-  const deps: NotificationDeps = { db: worker.store.db, outboxes, log: worker.log, now: () => new Date() }
+  const { store, log } = worker
+  const locks = new AdvisoryLocks({
+    pool: store.pool,
+    applicationName: 'gatehouse-notification-locks',
+    onLost: (error) => log.warn({ err: error }, 'The connection that holds the notice locks was lost'),
+  })
+  stack.use(locks)
+  const deps: NotificationDeps = { pool: store.pool, locks, outboxes, log, now: () => new Date() }
   stack.use(
     await worker.broker.consume({
       service: 'notification',

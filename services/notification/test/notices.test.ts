@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { Mail, MailSender } from '@gatehouse/mail'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
-import { createDatabase, type Store } from '@gatehouse/store'
+import {
+  AdvisoryLocks,
+  beginSending,
+  createDatabase,
+  insertNotice,
+  readNotice,
+  type Store,
+  settleNotice,
+} from '@gatehouse/store'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/environment/create-test-database.ts'
 import { handleAccessChanged } from '../src/handle-access-changed.ts'
@@ -15,13 +23,17 @@ const ORGANIZATION = randomUUID()
 const MAILBOX = randomUUID()
 let database: TestDatabase
 let store: Store
+let locks: [AdvisoryLocks, AdvisoryLocks]
 
 beforeAll(async () => {
   database = await createTestDatabase()
   store = createDatabase({ url: database.url, applicationName: 'test', connectionsMax: 10, onConnectionError: () => {} })
+  const open = () => new AdvisoryLocks({ pool: store.pool, applicationName: 'locks', onLost: () => {} })
+  locks = [open(), open()]
 })
 
 afterAll(async () => {
+  for (const each of locks ?? []) await each[Symbol.asyncDispose]()
   await store?.[Symbol.asyncDispose]()
   await database?.[Symbol.asyncDispose]()
 })
@@ -105,10 +117,20 @@ function createFakeSender(): MailSender & {
   return sender
 }
 
-function createDeps(sender: MailSender, options: { messagesPerMinute?: number; settleMs?: number } = {}): NotificationDeps {
+function createDeps(
+  sender: MailSender,
+  options: { messagesPerMinute?: number; settleMs?: number; copy?: 0 | 1 } = {},
+): NotificationDeps {
   const settings = { messagesPerMinute: options.messagesPerMinute ?? 1_000, enrolUrl: 'https://portal.example/enrol' }
   const outboxes = new Map([[ORGANIZATION, createOutbox({ sender, settings, sendsMax: 4 })]])
-  return { db: store.db, outboxes, log, now: () => new Date(), settleMs: options.settleMs ?? 0 }
+  return {
+    pool: store.pool,
+    locks: locks[options.copy ?? 0],
+    outboxes,
+    log,
+    now: () => new Date(),
+    settleMs: options.settleMs ?? 0,
+  }
 }
 
 async function announce(state: 'announced' | 'written' | 'superseded' = 'announced') {
@@ -167,7 +189,7 @@ describe('the notice of an announced block', () => {
     sender.delayed = gate.promise
     const message = await announce()
 
-    const both = [createDeps(sender), createDeps(sender)].map((deps) => handle(message, deps))
+    const both = ([0, 1] as const).map((copy) => createDeps(sender, { copy })).map((deps) => handle(message, deps))
     await Promise.race(both)
     gate.resolve()
     const outcomes = await Promise.all(both)
@@ -290,10 +312,11 @@ describe('the notice of an announced block', () => {
 
   it('keeps the rate of the organisation across copies, and gives each waiting notice a turn of its own', async () => {
     const sender = createFakeSender()
-    const copies = [createDeps(sender, { messagesPerMinute: 3 }), createDeps(sender, { messagesPerMinute: 3 })] as const
+    const copies = ([0, 1] as const).map((copy) => createDeps(sender, { messagesPerMinute: 3, copy }))
 
     const outcomes = []
-    for (let index = 0; index < 8; index += 1) outcomes.push(await handle(await announce(), copies[index % 2 === 0 ? 0 : 1]))
+    for (let index = 0; index < 8; index += 1)
+      outcomes.push(await handle(await announce(), copies[index % 2] as NotificationDeps))
 
     const waits = outcomes.filter((outcome) => outcome.kind === 'later')
     expect(sender.sent).toHaveLength(3)
@@ -309,6 +332,45 @@ describe('the notice of an announced block', () => {
 
     expect(outcome.kind).toBe('done')
     expect(sender.sent).toHaveLength(1)
+  })
+})
+
+describe('beginning to send', () => {
+  const storeNotice = async (index: number) => {
+    const id = randomUUID()
+    const people = { mailbox_id: MAILBOX, change_id: null, recipient: 'a@contoso.com', locale: 'en' }
+    const notice = { id, key: `it's ${index}`, organization_id: ORGANIZATION, ...people, template: 'block', variables: {} }
+    await insertNotice(store.pool, { ...notice, state: 'pending', created_at: new Date() })
+    return { id, organization_id: ORGANIZATION, state: 'pending', attempts: 0 } as const
+  }
+
+  it('is allowed exactly as often as the rate says, when many ask in the same moment', async () => {
+    const notices = await Promise.all(Array.from({ length: 30 }, (_, index) => storeNotice(index)))
+    const rate = { messagesMax: 7, windowMs: 60_000 }
+
+    const answers = await Promise.all(notices.map((notice) => beginSending(store.pool, notice, rate)))
+
+    const waits = answers.flatMap((answer) => ('waitMs' in answer ? [answer.waitMs] : []))
+    expect(answers.filter((answer) => 'attempt' in answer)).toEqual(Array(7).fill({ attempt: 1 }))
+    expect((await readNotices()).filter((notice) => notice.state === 'sending')).toHaveLength(7)
+    expect(Math.min(...waits)).toBeGreaterThan(50_000)
+    expect(Math.max(...waits)).toBeLessThanOrEqual(60_000)
+  })
+
+  it('is refused to a copy that read the notice before another one began, and has no say in how that one ends', async () => {
+    const [notice, rate] = [await storeNotice(1), { messagesMax: 100, windowMs: 60_000 }]
+
+    const answers = await Promise.all([1, 2, 3].map(() => beginSending(store.pool, notice, rate)))
+    const found = await readNotice(store.pool, notice.id)
+    const second = found && (await beginSending(store.pool, found, rate))
+    await settleNotice(store.pool, { id: notice.id, attempt: 1 }, { state: 'pending', problem: { code: 'late', message: '' } })
+    const during = await readNotice(store.pool, notice.id)
+    await settleNotice(store.pool, { id: notice.id, attempt: 1 }, { state: 'sent' })
+
+    expect(answers.filter((answer) => 'attempt' in answer)).toEqual([{ attempt: 1 }])
+    expect(second).toEqual({ attempt: 2 })
+    expect(during).toMatchObject({ state: 'sending', attempts: 2, problem: null })
+    expect(await readNotice(store.pool, notice.id)).toMatchObject({ state: 'sent' })
   })
 })
 

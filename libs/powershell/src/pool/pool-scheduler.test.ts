@@ -31,6 +31,19 @@ function jobsOf(seen: readonly Step[]): number[] {
 }
 
 describe('PoolScheduler', () => {
+  test('opens what it was told to prepare before there is work, once, and does not insist when it is refused', () => {
+    scheduler.prepare(9)
+    expect(steps()).toEqual([{ kind: 'open' }, { kind: 'open' }, { kind: 'open' }, { kind: 'open' }])
+    openShells(4)
+    expect(steps()).toEqual([])
+
+    const other = new PoolScheduler({ shellsMax: 4, growBackMs: 1_000 })
+    other.prepare(4)
+    other.next(now)
+    other.openRefused(now)
+    expect(other.next(now)).toBeUndefined()
+  })
+
   test('opens no more shells than there is work for, and no more than allowed', () => {
     addJobs(2)
     expect(steps()).toEqual([{ kind: 'open' }, { kind: 'open' }])

@@ -34,6 +34,8 @@ export class PoolScheduler {
   private growAt = Number.POSITIVE_INFINITY
   private growBackDoublings = 0
   private pausedUntil = Number.NEGATIVE_INFINITY
+  /** Shells to be opened before there is work for them. */
+  private prepared = 0
   private openNotBefore = Number.NEGATIVE_INFINITY
   private openFailures = 0
   private paceMs = 0
@@ -75,7 +77,7 @@ export class PoolScheduler {
   /** The next thing to do, already counted as begun; undefined when only an event from outside changes anything. */
   next(now: number): Step | undefined {
     this.growBack(now)
-    if (this.queue.size === 0) return undefined
+    if (this.queue.size === 0) return this.openAhead(now)
     if (now < this.pausedUntil) return { kind: 'wait', until: this.pausedUntil }
     if (this.idle.length > 0) {
       if (now < this.nextStartAt) return { kind: 'wait', until: this.nextStartAt }
@@ -89,6 +91,20 @@ export class PoolScheduler {
       return { kind: 'open' }
     }
     return this.growAt < Number.POSITIVE_INFINITY ? { kind: 'wait', until: this.growAt } : undefined
+  }
+
+  /** Work is about to come: this many shells may be opened before it is there. Forgotten once they are, or one cannot be. */
+  prepare(shells: number): void {
+    this.prepared = shells
+  }
+
+  private openAhead(now: number): Step | undefined {
+    const total = this.busyCount + this.openingCount + this.idle.length
+    if (total >= Math.min(this.prepared, this.allowed)) this.prepared = 0
+    if (this.prepared === 0) return undefined
+    if (now < this.openNotBefore) return { kind: 'wait', until: this.openNotBefore }
+    this.openingCount++
+    return { kind: 'open' }
   }
 
   /** A shell that was opened without being asked for by `next`. */
@@ -105,6 +121,7 @@ export class PoolScheduler {
 
   /** An opening shell failed for a reason of its own: the next attempt waits a little, longer each time. */
   openFailed(now: number): void {
+    this.prepared = 0
     this.openingCount--
     const delayMs = Math.min(OPEN_RETRY_MS_MAX, OPEN_RETRY_MS_MIN * 2 ** Math.min(this.openFailures, 10))
     this.openFailures++
@@ -116,6 +133,7 @@ export class PoolScheduler {
    * `retryMs` when whoever refused is worth asking again after that time.
    */
   openRefused(now: number, retryMs?: number): void {
+    this.prepared = 0
     this.openingCount--
     const open = this.busyCount + this.idle.length
     this.allowed = Math.max(1, Math.min(this.allowed, open + this.openingCount))

@@ -96,6 +96,11 @@ export class WsmanRunspacePool implements RunspacePool {
     this.jobs.delete(job.id)
   }
 
+  prepare(): void {
+    this.scheduler.prepare(this.options.runspaces)
+    this.pump()
+  }
+
   /** Does everything that can be done now, then sleeps until the scheduler's next moment. */
   private pump(): void {
     if (this.currentState !== 'opened') return

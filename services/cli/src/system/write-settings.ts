@@ -22,6 +22,8 @@ export async function writeDemoSettings(options: DemoSettings): Promise<{ settin
     return path
   }
   const settings = {
+    // Each connection plans every statement for itself; on one machine a few of them do the work of many.
+    database: { connectionsMax: 6 },
     broker: { managementUrl: options.managementUrl },
     worker: { logLevel: 'info', healthPort: 0 },
     graph: {

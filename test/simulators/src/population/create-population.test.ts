@@ -122,8 +122,8 @@ describe('createPopulation', () => {
     const truths = [...population.truth.values()]
     const share = (access: string) => truths.filter((truth) => truth.access === access).length / truths.length
 
-    expect(population.mailboxes.length).toBeGreaterThan(2850)
-    expect(population.mailboxes.length).toBeLessThan(2950)
+    expect(population.mailboxes.length).toBeGreaterThan(3700)
+    expect(population.mailboxes.length).toBeLessThan(3850)
     expect(writes).toBeGreaterThanOrEqual(2600)
     expect(share('allow')).toBeGreaterThan(0.75)
     expect(share('block')).toBeGreaterThan(0.1)

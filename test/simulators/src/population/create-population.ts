@@ -32,7 +32,7 @@ type Draft = {
 }
 
 /**
- * Invents an organisation with exactly `devices` partnerships (1.7 per mailbox, 1–4 each). The same options give the same
+ * Invents an organisation with exactly `devices` partnerships (1.3 per mailbox, 1–4 each). The same options give the same
  * population. From 30 devices on every trap occurs at least once. Throws RangeError for a count that is not a positive integer.
  */
 export function createPopulation(options: PopulationOptions): Population {

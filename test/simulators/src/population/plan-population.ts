@@ -2,7 +2,7 @@ import { type DeviceCase, deviceCases } from './device-case.ts'
 import { type MailboxKind, mailboxKinds } from './mailbox-kind.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
-const devicesPerMailbox = 1.724
+const devicesPerMailbox = 1.32
 /** Below this the mailboxes that are not targeted take one device each, so that the device traps find room. */
 const smallPopulation = 150
 
@@ -23,7 +23,7 @@ function rollDeviceCounts(devices: number, random: SeededRandom): number[] {
   const mailboxes = Math.max(1, Math.ceil(devices / 4), Math.round(devices / devicesPerMailbox))
   const counts = Array.from({ length: mailboxes }, (): number => {
     const roll = random.next()
-    return roll < 0.5 ? 1 : roll < 0.82 ? 2 : roll < 0.95 ? 3 : 4
+    return roll < 0.75 ? 1 : roll < 0.94 ? 2 : roll < 0.985 ? 3 : 4
   })
   const singles = devices < smallPopulation && mailboxes >= 2 * otherKinds ? otherKinds : 0
   counts.fill(1, 0, singles)
