@@ -5,7 +5,7 @@ import { RIGHT, readEndState, startTestSystem } from './start-test-system.ts'
 
 const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 180_000, onProgress: () => {} } as const
 
-describe('the whole pipeline', () => {
+describe('the whole pipeline', { timeout: 240_000 }, () => {
   it('brings every device of the organisation to its right state, and finds nothing to do the second time', async ({
     signal,
   }) => {

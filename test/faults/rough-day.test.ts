@@ -5,7 +5,9 @@ import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-s
 
 const PLAN = fileURLToPath(new URL('./plans/rough-day.json', import.meta.url))
 
-it('ends right on a day when cmdlets fail, shells die, Graph throttles and EWS is busy', async ({ signal }) => {
+it('ends right on a day when cmdlets fail, shells die, Graph throttles and EWS is busy', { timeout: 300_000 }, async ({
+  signal,
+}) => {
   await using system = await startTestSystem({ devices: 600, faultsFile: PLAN }, signal)
 
   const { run } = await runMeasuredSync(

@@ -16,7 +16,7 @@ async function whenWritten(system: System, count: number, signal: AbortSignal): 
   }
 }
 
-describe('a worker killed in the middle of a sync and started again', () => {
+describe('a worker killed in the middle of a sync and started again', { timeout: 240_000 }, () => {
   for (const worker of WORKER_NAMES) {
     it(`leaves the right end state and sends no mail twice: ${worker}`, async ({ signal }) => {
       await using system = await startTestSystem({ latencyMs: 40 }, signal)
@@ -32,7 +32,7 @@ describe('a worker killed in the middle of a sync and started again', () => {
   }
 })
 
-describe('connections cut in the middle of a sync', () => {
+describe('connections cut in the middle of a sync', { timeout: 240_000 }, () => {
   it('loses nothing when PostgreSQL ends every connection of the workers', async ({ signal }) => {
     await using system = await startTestSystem({ latencyMs: 40 }, signal)
 

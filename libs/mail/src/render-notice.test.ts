@@ -77,6 +77,18 @@ describe('renderNotice', () => {
     expect(notice.text).toBe(`Start (${enrolUrl.href})\n`)
   })
 
+  it('renders one template anew for each set of values, marks in values and other addresses included', () => {
+    const template = { subject: '', body: '[Go {{name}}]({{start}}?u={{name}})\n\n{{devices}}' }
+    const render = (name: string, start: string, devices: string[]) =>
+      renderNotice(template, { name, start: new URL(start), devices }).text
+
+    expect(render('a b', 'https://one.example/', ['x'])).toBe('Go a b (https://one.example/?u=a%20b)\n\n- x\n')
+    expect(render("O'C", 'https://two.example/', ['y'])).toBe("Go O'C (https://two.example/?u=O'C)\n\n- y\n")
+    expect(render('GHVALUE0X3Z', 'https://one.example/', ['x', 'y'])).toBe(
+      'Go GHVALUE0X3Z (https://one.example/?u=GHVALUE0X3Z)\n\n- x\n- y\n',
+    )
+  })
+
   it('never lets a value choose where a link goes', () => {
     for (const body of [
       '[a]({{x}})',

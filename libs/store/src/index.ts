@@ -50,6 +50,7 @@ export {
   refreshedGroups,
   storeGraphCursor,
 } from './graph-cursors.ts'
+export { lockInTransaction } from './lock-in-transaction.ts'
 export {
   type EnforcementRecord,
   type MailboxToEnforce,
@@ -130,4 +131,3 @@ export {
   updateRun,
   waitForRun,
 } from './sync-runs.ts'
-export { lockInTransaction, tryWithLock } from './try-lock.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { lockInTransaction } from './lock-in-transaction.ts'
 import type { Database, ProblemJson, Row, SyncType } from './schema.ts'
-import { lockInTransaction } from './try-lock.ts'
 
 export type NewSyncRun = {
   organizationId: string

@@ -67,7 +67,12 @@ describe('writing the settings', () => {
     await publishMissingCommands({ ...deps, now: () => new Date(Date.now() + 1_000) }, 0, signal)
 
     expect(version).toBe(2)
-    expect(typesOf()).toEqual(['compliance-lookup.refresh', 'discovery.sync', 'policy.changed'])
+    expect(typesOf()).toEqual([
+      'compliance-lookup.refresh',
+      'discovery.sync',
+      'enforcement.reconcile-organization',
+      'policy.changed',
+    ])
   })
 
   it('keeps report-only mode as the API left it, until the setting itself changes', async () => {
@@ -106,7 +111,7 @@ describe('starting a sync', () => {
     const quick = await startSync({ ...full, syncType: 'deltaSync' }, deps, signal)
 
     expect(new Set([...runs, quick].map((run) => run.id)).size).toBe(1)
-    expect(typesOf()).toEqual(['compliance-lookup.refresh', 'discovery.sync'])
+    expect(typesOf()).toEqual(['compliance-lookup.refresh', 'discovery.sync', 'enforcement.reconcile-organization'])
     expect(await readConnectors(fixture.store.db)).toMatchObject([{ status: 'connectionPending' }])
   })
 

@@ -87,7 +87,8 @@ async function recordUnchanged(task: Task, state: MailboxToEnforce, planned: Pla
   if (!task.context.redelivered) return done
   // We may have died between writing and saying so.
   const written = state.changes.findLast(
-    (change) => change.state === 'written' && change.decision_version === message.decisionVersion,
+    (change) =>
+      change.state === 'written' && change.decision_version === message.decisionVersion && change.plan.blockAdd.length > 0,
   )
   if (written !== undefined) await publishAccessChanged(task, written.id)
   return done

@@ -1,4 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { SimulatorsReady } from './start-simulators.ts'
@@ -58,9 +59,18 @@ export async function writeDemoSettings(options: DemoSettings): Promise<{ settin
       },
     ],
     schedule: { enabled: false },
-    control: { port: 0, tokenFile: join(secrets, 'api-token') },
+    // Known in advance, so that it is still the same after control was started again.
+    control: { port: await findFreePort(), tokenFile: join(secrets, 'api-token') },
   }
   const settingsPath = join(options.directory, 'gatehouse.yaml')
   await writeFile(settingsPath, stringify(settings), { mode: 0o600 })
   return { settingsPath, secretsDirectory: secrets }
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
 }
