@@ -100,6 +100,8 @@ async function openPool(
 ): Promise<OpenedPool<Preflight>> {
   try {
     const pool = await engine.open({ runspaces: options.shells, signal })
+    // Reading wants its shells at once; writing is told when much is about to come.
+    if (options.purpose === 'read') pool.prepare()
     const info = await runPreflight(pool, options, signal)
     return { pool: withEngine(pool, engine), info }
   } catch (thrown) {

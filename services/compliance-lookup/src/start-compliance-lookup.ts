@@ -9,7 +9,7 @@ import { handleRefresh } from './handle-refresh.ts'
 import { createRefreshGate } from './refresh-gate.ts'
 
 /** As many as share a statement; see decision-store.ts. */
-const CONCURRENCY = 32
+const CONCURRENCY = 24
 /** A full read of 50,000 devices is 50 pages, and Graph may take its time. */
 const HANDLER_MS = 10 * 60_000
 const GATE_WAIT_MS = 2_000

@@ -15,6 +15,8 @@ import { handleDiscoverySync } from './handle-discovery-sync.ts'
 const HANDLER_MS = 25 * 60_000
 /** One for each of the two bulk lists. */
 const SHELLS_MAX = 2
+/** Enough to outrun whoever decides; more would only take the machine from those who write the first of them. */
+const PUBLISH_MAX = 50
 const SYNCS_MAX = 16
 
 /** Starts consuming; disposing lets the sync in hand finish, then closes the shells. */
@@ -34,7 +36,7 @@ export async function startDiscovery(worker: Worker): Promise<AsyncDisposable> {
     locks,
     broker,
     maxAttempts: settings.broker.maxAttempts,
-    publishMax: settings.broker.unconfirmedMax,
+    publishMax: Math.min(PUBLISH_MAX, settings.broker.unconfirmedMax),
     log,
   }
   const consumer = await broker.consume({
@@ -44,7 +46,16 @@ export async function startDiscovery(worker: Worker): Promise<AsyncDisposable> {
     handlers: { 'discovery.sync': (message, context, signal) => handleDiscoverySync(message, context, deps, signal) },
   })
   stack.use(consumer)
+  for (const organization of organizations) connectAhead(organization, worker)
   return stack.move()
+}
+
+/** What is wrong with an Exchange is in the log when the worker has started, and a first sync finds its shells open. */
+function connectAhead(organization: Organization, { log, signal }: Worker): void {
+  organization.connect(signal).catch((error: unknown) => {
+    if (!signal.aborted)
+      log.warn({ err: error, organization: organization.name }, 'Exchange cannot be connected; the next sync tries again')
+  })
 }
 
 function createOrganization(

@@ -42,5 +42,12 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
     },
   })
   stack.use(consumer)
+  for (const { id, connection } of organizations) {
+    // What is wrong with an Exchange is in the log when the worker has started.
+    connection.use(worker.signal).catch((error: unknown) => {
+      if (!worker.signal.aborted)
+        log.warn({ err: error, organizationId: id }, 'Exchange cannot be connected; the next write tries again')
+    })
+  }
   return stack.move()
 }

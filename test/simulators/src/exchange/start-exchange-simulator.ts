@@ -7,6 +7,8 @@ import { EwsEndpoint } from './ews/ews-endpoint.ts'
 import { Faults } from './faults.ts'
 import { Ledger } from './ledger.ts'
 import { Organization } from './organization/organization.ts'
+import { printDevice } from './organization/print-device.ts'
+import { printCasMailbox } from './organization/print-mailbox.ts'
 import { readBody } from './read-body.ts'
 import { handleSimulatorRoute } from './simulator-routes.ts'
 import { WsmanEndpoint } from './wsman/wsman-endpoint.ts'
@@ -84,6 +86,7 @@ export async function startExchangeSimulator(options: ExchangeSimulatorOptions):
   server.keepAliveTimeout = 120_000
   server.requestTimeout = 0
   server.on('clientError', (_error, socket) => socket.destroy())
+  warmUp(parts.organization)
   await listen(server, options.port, options.host ?? '127.0.0.1')
   const origin = `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
@@ -93,6 +96,12 @@ export async function startExchangeSimulator(options: ExchangeSimulatorOptions):
     ...identity,
     stop: () => stop(parts, server),
   }
+}
+
+/** A server that has been running has printed its objects before; the first client to ask does not wait for it longer than the next. */
+function warmUp(organization: Organization): void {
+  for (const device of organization.devices) printDevice(device, organization)
+  for (const mailbox of organization.mailboxes) printCasMailbox(mailbox, organization)
 }
 
 type Identity = Pick<ExchangeSimulator, 'user' | 'password' | 'notificationUser' | 'notificationPassword'>
