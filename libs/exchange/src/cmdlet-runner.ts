@@ -1,5 +1,5 @@
 import { PermanentError } from '@gatehouse/messages'
-import type { InvocationResult, PsObject, PsValue } from '@gatehouse/powershell'
+import type { InvocationResult, InvokeOptions, PsObject, PsValue } from '@gatehouse/powershell'
 import { errorOfRecord } from './classify.ts'
 import type { CmdletKey, Preflight } from './cmdlets.ts'
 import type { Read, SetOptions } from './exchange.ts'
@@ -33,16 +33,24 @@ export function createCmdletRunner(o: {
   now: () => number
 }): CmdletRunner {
   const { pool, cmdletTimeoutMs, now } = o
-  const send = (key: CmdletKey, parameters: Parameters, options: SetOptions & { timeoutMs: number }) =>
+  const send = (key: CmdletKey, parameters: Parameters, options: SetOptions & Pick<InvokeOptions, 'timeoutMs' | 'onOutput'>) =>
     pool.invoke((info) => ({ name: nameOf(info, key), parameters }), options)
 
   const runner: CmdletRunner = {
     async readAll({ key, parameters, parse }, signal) {
       const began = new Date(now())
-      const result = await send(key, parameters ?? {}, { signal, timeoutMs: cmdletTimeoutMs * BULK_TIMEOUT_FACTOR })
+      const rows: ReturnType<typeof parse>[] = []
+      const rejected: Read['rejected'] = []
+      // Each object is let go of as soon as its row is made: a big organisation's objects take hundreds of megabytes.
+      const onOutput = (object: PsObject) => {
+        const read = readRows([object], parse)
+        rows.push(...read.rows)
+        rejected.push(...read.rejected)
+      }
+      const result = await send(key, parameters ?? {}, { signal, timeoutMs: cmdletTimeoutMs * BULK_TIMEOUT_FACTOR, onOutput })
       const last = result.errors.at(-1)
       if (result.failed && last !== undefined) throw errorOfRecord(last, key)
-      const { rows, rejected } = readRows(result.output, parse)
+      for (const object of result.output) onOutput(object)
       const complete = !result.failed && result.errors.length === 0 && rejected.every(({ guid }) => guid !== undefined)
       return { rows, about: { began, durationMs: result.durationMs, rejected, complete } }
     },
