@@ -23,7 +23,7 @@ export function startTestSystem(options: Partial<SystemOptions>, signal: AbortSi
 }
 
 /** The database that all tests share, where each system makes its own; the broker is the system's own, with its users. */
-export function sharedParts(): Record<string, string | undefined> {
+function sharedParts(): Record<string, string | undefined> {
   return { ...process.env, GATEHOUSE_DATABASE_URL: inject('parts').databaseUrl }
 }
 

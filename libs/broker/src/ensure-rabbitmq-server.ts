@@ -12,7 +12,7 @@ const INSTALL_TIMEOUT_MS = 10 * 60_000
  */
 const UNWRAPPED = '/usr/lib/rabbitmq/bin/rabbitmq-server'
 
-export const WAYS_TO_A_BROKER = [
+const WAYS_TO_A_BROKER = [
   'set GATEHOUSE_AMQP_URL (and GATEHOUSE_RABBITMQ_MANAGEMENT_URL) to a RabbitMQ you have',
   'start a Docker engine',
   'put rabbitmq-server (3.10 or later) on the PATH',
@@ -73,7 +73,7 @@ async function install(options: EnsureOptions): Promise<void> {
 }
 
 /** The error for a machine on which none of the ways is open. */
-export function unavailable(reason: string): PermanentError {
+function unavailable(reason: string): PermanentError {
   return new PermanentError(
     'rabbitmq-unavailable',
     `No RabbitMQ to use (${reason}). Ways out: ${WAYS_TO_A_BROKER.join('; or ')}`,

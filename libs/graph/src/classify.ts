@@ -72,7 +72,7 @@ export function classifyRefusal(refusal: GraphRefusal, subject: CallSubject): Pe
 }
 
 /** Graph's word for it, `error.code`; `''` when the answer is not Graph's. */
-export function errorCodeOf(body: unknown): string {
+function errorCodeOf(body: unknown): string {
   const code = (body as { error?: { code?: unknown } } | null | undefined)?.error?.code
   return typeof code === 'string' ? code.replace(/[^\w.-]/g, '').slice(0, 80) : ''
 }

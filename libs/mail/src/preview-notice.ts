@@ -8,7 +8,7 @@ import {
 } from './render-notice.ts'
 
 /** The variables a notice has, with values as they may look. */
-export const SAMPLE_VARIABLES: Readonly<Record<NoticeLocale, NoticeVariables>> = {
+const SAMPLE_VARIABLES: Readonly<Record<NoticeLocale, NoticeVariables>> = {
   en: {
     displayName: 'Alex Wilber',
     organization: 'Contoso',

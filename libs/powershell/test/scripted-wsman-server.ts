@@ -33,7 +33,7 @@ export function messageIdOf(body: string): string {
   return /<wsa:MessageID>(uuid:[0-9A-F-]+)</.exec(body)?.[1] ?? ''
 }
 
-export function faultXml(body: string, code: number, message: string): string {
+function faultXml(body: string, code: number, message: string): string {
   return `${HEAD}<a:RelatesTo>${messageIdOf(body)}</a:RelatesTo></s:Header><s:Body><s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:InternalError</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang="en-US">${message}</s:Text></s:Reason><s:Detail><f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="${code}" Machine="ex1"><f:Message>${message}</f:Message></f:WSManFault></s:Detail></s:Fault></s:Body></s:Envelope>`
 }
 

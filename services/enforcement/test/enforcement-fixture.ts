@@ -14,7 +14,7 @@ import { OrganizationPause } from '../src/organization-pause.ts'
 type Exemption = 'allow' | 'block' | 'none'
 
 /** Stands for Exchange: the lists of its mailboxes, and what it is told to do wrong. */
-export class ExchangeDouble {
+class ExchangeDouble {
   readonly lists = new Map<string, { allowed: readonly string[]; blocked: readonly string[] }>()
   readonly sent: string[] = []
   /** Thrown by the next write, before or after it took effect. */

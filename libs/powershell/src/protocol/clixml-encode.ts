@@ -111,7 +111,7 @@ export class ClixmlEncoder {
 const typeNamesCache = new WeakMap<readonly string[], string>()
 
 /** The `<T>` elements of a type name list, remembered per array. */
-export function encodeTypeNames(types: readonly string[]): string {
+function encodeTypeNames(types: readonly string[]): string {
   let xml = typeNamesCache.get(types)
   if (xml === undefined) {
     xml = types.map((name) => `<T>${encodeClixmlString(name)}</T>`).join('')
@@ -124,7 +124,7 @@ const NAMES_CACHED_MAX = 2_000
 const nameCache = new Map<string, string>()
 
 /** ` N="…"` for a member name. Member names recur in every object of a list, so their encoding is remembered. */
-export function nameAttribute(name: string): string {
+function nameAttribute(name: string): string {
   let attribute = nameCache.get(name)
   if (attribute === undefined) {
     attribute = ` N="${encodeClixmlString(name)}"`

@@ -3,7 +3,7 @@ import { escapeXml } from '../protocol/clixml-string.ts'
 const SHELL = 'http://schemas.microsoft.com/wbem/wsman/1/windows/shell'
 const TRANSFER = 'http://schemas.xmlsoap.org/ws/2004/09/transfer'
 
-export const ACTIONS = {
+const ACTIONS = {
   create: `${TRANSFER}/Create`,
   delete: `${TRANSFER}/Delete`,
   command: `${SHELL}/Command`,

@@ -78,7 +78,7 @@ export async function summarizeSystem(
 }
 
 /** The bulk reads of one full sync: one cmdlet each, however many devices there are. */
-export const BULK_READS = [
+const BULK_READS = [
   'Get-MobileDevice',
   'Get-CASMailbox',
   'Get-ExchangeServer',
