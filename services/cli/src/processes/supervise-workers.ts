@@ -77,9 +77,11 @@ function copiesOf(name: WorkerName, count: number): string[] {
 }
 
 async function startOne(name: string, options: SupervisorOptions, signal: AbortSignal): Promise<StartedProcess> {
-  const worker = name.split('#')[0] as WorkerName
+  const [worker, copy] = name.split('#') as [WorkerName, string | undefined]
+  // Several processes of one settings file on one machine cannot all listen on the ports that it names.
+  const env = { ...options.env, GATEHOUSE_HEALTH_PORT: '0', ...(copy === undefined ? {} : { GATEHOUSE_CONTROL_PORT: '0' }) }
   const started = await startProcess(
-    { name, arguments: workerArguments(worker, options.settingsPath), env: options.env, log: options.log, readyMs: READY_MS },
+    { name, arguments: workerArguments(worker, options.settingsPath), env, log: options.log, readyMs: READY_MS },
     signal,
   )
   options.onEvent({ kind: 'ready', worker: name, pid: started.pid })
