@@ -20,8 +20,8 @@ const VERBS = {
   test: (args) => ['scripts/test.ts', ...args],
   unit: (args) => ['scripts/test.ts', 'unit', ...args],
   check: (args) => ['scripts/check.ts', ...args],
-  gatehouse: (args) => ['services/cli/src/main.ts', ...args],
-  demo: (args) => ['services/cli/src/main.ts', 'demo', ...args],
+  gatehouse: (args) => [join(ROOT, 'services/cli/src/main.ts'), ...args],
+  demo: (args) => [join(ROOT, 'services/cli/src/main.ts'), 'demo', ...args],
   bench: ([name, ...args]) => [benchFile(name), ...args],
 }
 
@@ -90,7 +90,10 @@ function main([verb, ...args]) {
   // Types are stripped once and not in every process: a worker starts faster and never loads the compiler.
   const cache = process.env.NODE_COMPILE_CACHE ?? join(ROOT, 'node_modules', '.cache', 'node')
   const env = { ...process.env, PATH: [BIN, process.env.PATH].join(delimiter), NODE_COMPILE_CACHE: cache }
-  const child = spawn(findNode(), VERBS[verb](args), { cwd: ROOT, env, stdio: 'inherit' })
+  // The paths that a person gives are relative to where that person is; npm has changed to the checkout by now.
+  const isCommand = verb === 'gatehouse' || verb === 'demo'
+  const cwd = isCommand ? (process.env.INIT_CWD ?? process.cwd()) : ROOT
+  const child = spawn(findNode(), VERBS[verb](args), { cwd, env, stdio: 'inherit' })
   passSignalsOn(child)
   child.on('error', (error) => fail(1, `Cannot start: ${error.message}`))
   child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)))

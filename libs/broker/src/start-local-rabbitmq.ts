@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { RetryableError } from '@gatehouse/messages'
 import type { BrokerLog } from './broker-options.ts'
 import { ensureRabbitmqServer } from './ensure-rabbitmq-server.ts'
@@ -48,11 +48,13 @@ const START_TIMEOUT_MS = 120_000
 export async function startLocalRabbitmq(options: LocalRabbitmqOptions): Promise<LocalRabbitmq> {
   const { log, signal } = options
   const program = await ensureRabbitmqServer({ log, signal, path: options.path ?? DEFAULT_PATH })
-  const password = randomBytes(18).toString('base64url')
+  // Erlang runs in the folder itself, where a relative path would mean something else.
+  const directory = resolve(options.directory)
+  const password = await keepPassword(directory)
   for (let attempt = 1; ; attempt++) {
     const [amqp, management, distribution, epmd] = (await findFreePorts(4)) as [number, number, number, number]
     const ports = { amqp, management, distribution, epmd }
-    const node = { ports, directory: options.directory, user: 'gatehouse', password, program }
+    const node = { ports, directory, user: 'gatehouse', password, program }
     await writeSettings(node)
     try {
       return new RunningNode(node, await start(node, signal), options)
@@ -63,6 +65,17 @@ export async function startLocalRabbitmq(options: LocalRabbitmqOptions): Promise
       log.warn({ attempt, err: error }, 'RabbitMQ did not start, trying other ports')
     }
   }
+}
+
+/** RabbitMQ makes its default user when the data are new, and never again: the password must outlive the node. */
+async function keepPassword(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const path = join(directory, 'password')
+  const kept = await readFile(path, 'utf8').catch(() => '')
+  if (kept !== '') return kept
+  const created = randomBytes(18).toString('base64url')
+  await writeFile(path, created, { mode: 0o600 })
+  return created
 }
 
 class RunningNode implements LocalRabbitmq {
@@ -168,8 +181,8 @@ function environmentOf({ directory }: Node, ports: Ports): Record<string, string
   return {
     HOME: directory,
     LANG: 'C.UTF-8',
-    // Unique by the port: the name need not resolve, it is only ever looked up in the epmd of this node.
-    RABBITMQ_NODENAME: `gatehouse-${ports.amqp}@localhost`,
+    // The data belong to the name, so it stays when the ports change; it is only ever looked up in the epmd of this node.
+    RABBITMQ_NODENAME: 'gatehouse@localhost',
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_NODE_PORT: String(ports.amqp),
     RABBITMQ_DIST_PORT: String(ports.distribution),

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { createControlClient } from './control-client.ts'
 import { findControl } from './find-control.ts'
@@ -208,7 +208,9 @@ function queryVerb(parent: Command, context: ProgramContext, name: string, descr
 }
 
 function stateOption(context: ProgramContext): Option {
-  return new Option('--state <directory>', 'where `up` keeps its own files').default(join(context.cwd, '.gatehouse'))
+  return new Option('--state <directory>', 'where `up` keeps its own files')
+    .argParser((path: string) => resolve(context.cwd, path))
+    .default(join(context.cwd, '.gatehouse'))
 }
 
 function action(context: ProgramContext, run: Run): (...given: unknown[]) => Promise<void> {

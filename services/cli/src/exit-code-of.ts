@@ -3,6 +3,7 @@ import { PermanentError, RetryableError } from '@gatehouse/messages'
 const USAGE_CODES: ReadonlySet<string> = new Set([
   'usage',
   'settings-invalid',
+  'settings-unreadable',
   'control-unknown',
   'token-unreadable',
   'secret-unreadable',
