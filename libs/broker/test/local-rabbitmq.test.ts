@@ -56,6 +56,30 @@ it(
 )
 
 it(
+  'finds its messages and its user again when another process starts it in the same folder, on other ports',
+  async () => {
+    const folder = join(directory, 'kept')
+    const first = await startLocalRabbitmq({ directory: folder, log, signal })
+    const model = await connect(first.amqpUrl)
+    const channel = await model.createConfirmChannel()
+    await channel.assertQueue('kept', { arguments: { 'x-queue-type': 'quorum' } })
+    channel.sendToQueue('kept', Buffer.from('x'), { persistent: true })
+    await channel.waitForConfirms()
+    await model.close()
+    await first.stop()
+
+    const second = await startLocalRabbitmq({ directory: folder, log, signal })
+
+    const again = await connect(second.amqpUrl)
+    expect(second.amqpUrl).not.toBe(first.amqpUrl)
+    expect(await (await again.createChannel()).checkQueue('kept')).toMatchObject({ messageCount: 1 })
+    await again.close()
+    await second.stop()
+  },
+  START_TIMEOUT_MS,
+)
+
+it(
   'does not outlive a process that is killed',
   async () => {
     const script = join(import.meta.dirname, 'start-and-stay.ts')
