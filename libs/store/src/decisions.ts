@@ -171,20 +171,6 @@ export async function storeMailboxDecisions(
   return mailboxes.map((one) => versions.get(one.mailboxId))
 }
 
-/** The mailboxes of all organisations after this id, in the order of their ids; for going through them page by page. */
-export async function readMailboxPage(
-  pool: Store['pool'],
-  o: { organizationId: string; afterId: string; limit: number },
-): Promise<string[]> {
-  const { rows } = await pool.query<{ id: string }>(
-    `select m.id from mailboxes m where m.organization_id = $1::uuid and m.id > $2::uuid and m.vanished_at is null
-       and exists (select from device_partnerships d where d.mailbox_id = m.id and d.vanished_at is null)
-     order by m.id limit $3`,
-    [o.organizationId, o.afterId, o.limit],
-  )
-  return rows.map((row) => row.id)
-}
-
 /** The newest run of the organisation that is under way: decisions are made for a run, because the brake counts them by run. */
 export async function readOpenRunOf(pool: Store['pool'], organizationId: string): Promise<string | undefined> {
   const { rows } = await pool.query<{ id: string }>(

@@ -26,7 +26,6 @@ export {
   type NewDecision,
   type NewMailboxDecision,
   readMailboxesToDecide,
-  readMailboxPage,
   readOpenRunOf,
   storeMailboxDecisions,
 } from './decisions.ts'

@@ -1,5 +1,5 @@
 import { type AccessChangePlan, deviceIdKey, type EnforcementRecord, type MailboxToEnforce } from '@gatehouse/store'
-import { shows } from './mailbox-lists.ts'
+import { shows } from './shows.ts'
 
 /**
  * The changes that have come to their end by now. `verified`: a later read of Exchange shows them, as far as we have not changed

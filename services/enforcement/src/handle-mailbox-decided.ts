@@ -1,11 +1,17 @@
 import type { MessageContext } from '@gatehouse/broker'
 import { done, later, type MailboxDecided, type Outcome, PermanentError } from '@gatehouse/messages'
-import { type MailboxToEnforce, readMailboxToEnforce, recordEnforcement, reportAccessChange } from '@gatehouse/store'
+import {
+  layOver,
+  type MailboxLists,
+  type MailboxToEnforce,
+  readMailboxToEnforce,
+  recordEnforcement,
+  reportAccessChange,
+} from '@gatehouse/store'
 import { announceBlock } from './announce-block.ts'
 import { endedChanges } from './ended-changes.ts'
 import type { EnforcementDeps } from './enforcement-deps.ts'
 import { findBlockWait } from './find-block-wait.ts'
-import { layOver, type MailboxLists } from './mailbox-lists.ts'
 import { newAccessChange, type Task } from './new-access-change.ts'
 import { type PlannedAccessChange, planAccessChange } from './plan-access-change.ts'
 import { publishAccessChanged } from './publish-access-changed.ts'

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { MessageContext } from '@gatehouse/broker'
 import type { MailboxDecided } from '@gatehouse/messages'
-import type { NewAccessChange } from '@gatehouse/store'
+import type { MailboxLists, NewAccessChange } from '@gatehouse/store'
 import type { EnforcementDeps } from './enforcement-deps.ts'
-import type { MailboxLists } from './mailbox-lists.ts'
 import type { Organization } from './organization.ts'
 import type { PlannedAccessChange } from './plan-access-change.ts'
 

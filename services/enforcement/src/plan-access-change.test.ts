@@ -1,8 +1,8 @@
-import { deviceIdKey } from '@gatehouse/store'
+import { deviceIdKey, layOver } from '@gatehouse/store'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { layOver, shows } from './mailbox-lists.ts'
 import { type AccessChangeInput, planAccessChange } from './plan-access-change.ts'
+import { shows } from './shows.ts'
 
 type Exemption = 'allow' | 'block' | 'none' | null
 

@@ -1,5 +1,11 @@
-import { type AccessChangePlan, deviceIdKey, type MailboxToEnforce, type OwnEntry } from '@gatehouse/store'
-import { layOver, type MailboxLists } from './mailbox-lists.ts'
+import {
+  type AccessChangePlan,
+  deviceIdKey,
+  layOver,
+  type MailboxLists,
+  type MailboxToEnforce,
+  type OwnEntry,
+} from '@gatehouse/store'
 
 export type AccessChangeInput = {
   /** What is wanted, one per live partnership. */

@@ -1,8 +1,9 @@
 import type { Outcome } from '@gatehouse/messages'
+import type { MailboxLists } from '@gatehouse/store'
 import { type MailboxToEnforce, recordEnforcement, settleAccessChange } from '@gatehouse/store'
 import type { FailureVerdict } from './judge-exchange-failure.ts'
-import { type MailboxLists, shows } from './mailbox-lists.ts'
 import type { Task } from './new-access-change.ts'
+import { shows } from './shows.ts'
 import { withExchange } from './with-exchange.ts'
 
 /**

@@ -55,7 +55,7 @@ export async function runDemo(
 async function syncTwice(system: System, options: DemoOptions, terminal: Terminal, signal: AbortSignal): Promise<DemoSummary> {
   await switchReportOnlyOff(system, terminal)
   terminal.note(
-    'Full sync, with the brake confirmed in advance: a first run against 5,000 unknown phones blocks more than 5 % of them',
+    'Full sync, with the brake confirmed in advance: a first run against unknown phones blocks more than 5 % of them',
   )
   const onProgress = (run: { counts: Record<string, number> }): void => terminal.progress(progressLine(run.counts))
   const first = await runMeasuredSync(
