@@ -173,20 +173,18 @@ describe('PoolScheduler', () => {
     expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
   })
 
-  test('spaces its starts after micro-delay warnings, and forgets them in time', () => {
+  test('spaces its starts once Exchange delays commands, and forgets it in time', () => {
     addJobs(50)
     steps()
     openShells(4)
 
-    scheduler.slowDown(now, 400)
+    scheduler.finish(now, { durationMs: 400, delayedMs: 300 })
 
-    expect(scheduler.next(now)).toMatchObject({ kind: 'run' })
-    expect(scheduler.next(now)).toEqual({ kind: 'wait', until: 1_100 })
-    now += 10_000
-    expect(scheduler.next(now)).toMatchObject({ kind: 'run' })
-    expect(scheduler.next(now)).toEqual({ kind: 'wait', until: now + 50 })
+    expect(jobsOf(steps())).toHaveLength(3)
+    expect(scheduler.next(now)).toEqual({ kind: 'wait', until: now + 100 })
     now += 100_000
-    expect(jobsOf(steps())).toHaveLength(2)
+    expect(jobsOf(steps())).toHaveLength(1)
+    expect(scheduler.next(now)).toBeUndefined()
   })
 
   test('does not run what was cancelled', () => {

@@ -1,3 +1,4 @@
+import { StartPace } from './start-pace.ts'
 import { UrgentQueue } from './urgent-queue.ts'
 
 export type SchedulerOptions = {
@@ -15,9 +16,8 @@ export type Step =
 const GROW_BACK_DOUBLINGS_MAX = 5
 const OPEN_RETRY_MS_MIN = 250
 const OPEN_RETRY_MS_MAX = 30_000
-const PACE_MS_MAX = 1_000
-/** How long after a micro-delay warning the pool stays slow; each such time without another warning halves the pace. */
-const PACE_HALF_LIFE_MS = 10_000
+/** Starts that may be made up for when shells became free too late for their moment. */
+const LATE_STARTS_MAX = 2
 
 /**
  * Decides what a pool of shells does next: which command runs where, when another shell is opened, and how the pool gives
@@ -38,8 +38,7 @@ export class PoolScheduler {
   private prepared = 0
   private openNotBefore = Number.NEGATIVE_INFINITY
   private openFailures = 0
-  private paceMs = 0
-  private paceChangedAt = 0
+  private readonly pace = new StartPace()
   private nextStartAt = Number.NEGATIVE_INFINITY
 
   constructor(options: SchedulerOptions) {
@@ -167,11 +166,9 @@ export class PoolScheduler {
     this.pausedUntil = Math.max(this.pausedUntil, now + ms)
   }
 
-  /** Exchange delayed a command by so much on its own: starts are spaced so that it need not. */
-  slowDown(now: number, delayedMs: number): void {
-    const shells = Math.max(1, this.busyCount + this.idle.length)
-    this.paceMs = Math.min(PACE_MS_MAX, Math.max(this.currentPaceMs(now) * 1.5, delayedMs / shells))
-    this.paceChangedAt = now
+  /** A command ended that Exchange had delayed on its own by so much, or not at all: delays space the starts. */
+  finish(now: number, command: { durationMs: number; delayedMs: number }): void {
+    this.pace.finish(now, command, Math.max(1, this.busyCount + this.idle.length))
   }
 
   private startJob(now: number): Step | undefined {
@@ -179,16 +176,9 @@ export class PoolScheduler {
     const shellId = this.idle.pop()
     if (jobId === undefined || shellId === undefined) return undefined
     this.busyCount++
-    this.nextStartAt = now + this.currentPaceMs(now)
+    const paceMs = this.pace.at(now)
+    this.nextStartAt = paceMs === 0 ? now : Math.max(this.nextStartAt, now - LATE_STARTS_MAX * paceMs) + paceMs
     return { kind: 'run', jobId, shellId }
-  }
-
-  private currentPaceMs(now: number): number {
-    if (this.paceMs === 0) return 0
-    const pace = this.paceMs / 2 ** Math.floor((now - this.paceChangedAt) / PACE_HALF_LIFE_MS)
-    if (pace >= 1) return pace
-    this.paceMs = 0
-    return 0
   }
 
   private growBack(now: number): void {

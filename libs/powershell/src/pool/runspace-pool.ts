@@ -147,7 +147,7 @@ export class WsmanRunspacePool implements RunspacePool {
       outcome = { error }
     }
     job.isRunning = false
-    if ('result' in outcome) this.heedWarnings(outcome.result.warnings)
+    if ('result' in outcome) this.scheduler.finish(this.options.clock.now(), measure(outcome.result))
     else if (this.startsLater(job, outcome.error)) {
       this.release(shell)
       return
@@ -257,13 +257,6 @@ export class WsmanRunspacePool implements RunspacePool {
     this.options.log.warn({ waitMs: ms }, 'Exchange asks for a pause')
   }
 
-  private heedWarnings(warnings: readonly string[]): void {
-    for (const warning of warnings) {
-      const delayedMs = MICRO_DELAY.exec(warning)?.[1]
-      if (delayedMs !== undefined) this.scheduler.slowDown(this.options.clock.now(), Number(delayedMs))
-    }
-  }
-
   private sweepLater(): void {
     this.cancelSweep = this.options.clock.setTimeout(
       () => {
@@ -289,6 +282,11 @@ export class WsmanRunspacePool implements RunspacePool {
       .finally(() => this.activities.delete(tracked))
     this.activities.add(tracked)
   }
+}
+
+function measure({ warnings, durationMs }: InvocationResult): { durationMs: number; delayedMs: number } {
+  const delayedMs = warnings.reduce((sum, warning) => sum + Number(MICRO_DELAY.exec(warning)?.[1] ?? 0), 0)
+  return { durationMs, delayedMs }
 }
 
 function asNotRun(error: unknown): unknown {
