@@ -1,5 +1,6 @@
 import type { Store } from './create-database.ts'
 import type { AccessChangePlan, ProblemJson } from './schema.ts'
+import { storableJson } from './storable-json.ts'
 
 /** A change of one mailbox's lists that is about to be announced, written or only reported. */
 export type NewAccessChange = {
@@ -20,25 +21,49 @@ const COLUMNS = `id, organization_id, mailbox_id, sync_run_id, decision_version,
   new_blocked, cmdlet`
 const VALUES = `$1::uuid, $2::uuid, $3::uuid, $4::uuid, $5::bigint, $6::jsonb, $7::text[], $8::text[], $9::text[], $10::text[], $11::text`
 
+/** Named, so that PostgreSQL plans it once per connection: this runs for every write of a sync. */
 const BEGIN = {
-  name: 'begin-access-change',
+  name: 'begin-access-changes',
   text: `insert into access_changes as stored (${COLUMNS}, state, started_at)
-    select ${VALUES}, 'writing', clock_timestamp()
-    where exists (select from connectors where organization_id = $2::uuid and epoch = $12::integer)
+    select x.id, x.organization_id, x.mailbox_id, x.sync_run_id, x.decision_version, x.plan, x.old_allowed, x.old_blocked,
+      x.new_allowed, x.new_blocked, x.cmdlet, 'writing', clock_timestamp()
+    from json_to_recordset($1::json) as x(id uuid, organization_id uuid, mailbox_id uuid, sync_run_id uuid, decision_version bigint,
+      plan jsonb, old_allowed text[], old_blocked text[], new_allowed text[], new_blocked text[], cmdlet text, epoch integer)
+    join connectors c on c.organization_id = x.organization_id and c.epoch = x.epoch
+    order by x.id
     on conflict (id) do update set sync_run_id = excluded.sync_run_id, decision_version = excluded.decision_version,
       plan = excluded.plan, old_allowed = excluded.old_allowed, old_blocked = excluded.old_blocked,
       new_allowed = excluded.new_allowed, new_blocked = excluded.new_blocked, cmdlet = excluded.cmdlet,
       state = 'writing', started_at = excluded.started_at
-    where stored.state = 'announced'`,
+    where stored.state = 'announced'
+    returning id`,
 }
 
+/** `epoch`: the one the connector had when the connection was made that the cmdlet is to be sent over. */
+export type BeginningChange = { readonly change: NewAccessChange; readonly epoch: number }
+
 /**
- * Commits that a cmdlet is about to be sent, as a new change or out of an announced one. false: the connector of the
- * organisation has another epoch now, so nothing may be written.
+ * Commits that cmdlets are about to be sent, each as a new change or out of an announced one.
+ * @returns in order; false: the connector of the organisation has another epoch now, so nothing may be written.
  */
-export async function beginAccessChange(pool: Store['pool'], change: NewAccessChange, epoch: number): Promise<boolean> {
-  const { rowCount } = await pool.query({ ...BEGIN, values: [...valuesOf(change), epoch] })
-  return rowCount === 1
+export async function beginAccessChanges(pool: Store['pool'], beginning: readonly BeginningChange[]): Promise<boolean[]> {
+  const rows = beginning.map(({ change, epoch }) => ({
+    id: change.id,
+    organization_id: change.organizationId,
+    mailbox_id: change.mailboxId,
+    sync_run_id: change.syncRunId,
+    decision_version: change.decisionVersion,
+    plan: change.plan,
+    old_allowed: change.oldAllowed,
+    old_blocked: change.oldBlocked,
+    new_allowed: change.newAllowed,
+    new_blocked: change.newBlocked,
+    cmdlet: change.cmdlet,
+    epoch,
+  }))
+  const answer = await pool.query<{ id: string }>({ ...BEGIN, values: [storableJson(rows)] })
+  const begun = new Set(answer.rows.map(({ id }) => id))
+  return beginning.map(({ change }) => begun.has(change.id))
 }
 
 /** Stores a change that waits for its notice; the ones it takes the place of come to nothing. */

@@ -1,6 +1,7 @@
 export {
   announceAccessChange,
-  beginAccessChange,
+  type BeginningChange,
+  beginAccessChanges,
   deviceIdKey,
   type NewAccessChange,
   reportAccessChange,
@@ -51,12 +52,13 @@ export {
 } from './graph-cursors.ts'
 export { lockInTransaction } from './lock-in-transaction.ts'
 export {
+  type EnforcedMailbox,
   type EnforcementRecord,
   type MailboxToEnforce,
   type OpenChange,
   type OwnEntry,
-  readMailboxToEnforce,
-  recordEnforcement,
+  readMailboxesToEnforce,
+  recordEnforcements,
 } from './mailbox-enforcements.ts'
 export { layOver, type MailboxLists } from './mailbox-lists.ts'
 export {

@@ -1,5 +1,6 @@
 import type { Store } from './create-database.ts'
 import type { AccessChangePlan, BrakeState, ProblemJson, Row } from './schema.ts'
+import { storableJson } from './storable-json.ts'
 
 /** An open change of a mailbox. Durations are by PostgreSQL's clock. */
 export type OpenChange = {
@@ -15,6 +16,7 @@ export type OpenChange = {
 
 /** Both sides of one mailbox, read at one moment: what is wanted, what Exchange has, and what stands in between. */
 export type MailboxToEnforce = {
+  id: string
   is_vanished: boolean
   allowed_device_ids: string[]
   blocked_device_ids: string[]
@@ -35,8 +37,8 @@ export type MailboxToEnforce = {
 
 /** Named, so that PostgreSQL plans it once per connection: this runs for every mailbox of a sync. */
 const READ = {
-  name: 'read-mailbox-to-enforce',
-  text: `select m.vanished_at is not null as is_vanished, m.allowed_device_ids, m.blocked_device_ids,
+  name: 'read-mailboxes-to-enforce',
+  text: `select m.id, m.vanished_at is not null as is_vanished, m.allowed_device_ids, m.blocked_device_ids,
       o.report_only, c.epoch, r.brake, md.decision_version,
       me.decision_version as enforced_version, me.outcome as enforced_outcome,
       (select coalesce(json_agg(json_build_object('deviceId', p.device_id, 'exemption', d.exemption)), '[]')
@@ -54,30 +56,37 @@ const READ = {
          from access_changes a where a.mailbox_id = m.id and a.state in ('announced', 'writing', 'written')) as changes,
       case when o.report_only then (select a.plan from access_changes a where a.mailbox_id = m.id and a.state = 'reported'
          order by a.created_at desc limit 1) end as last_reported_plan
-    from mailboxes m
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as w(id, organization_id, sync_run_id)
+    join mailboxes m on m.id = w.id and m.organization_id = w.organization_id
     left join organizations o on o.id = m.organization_id
     left join connectors c on c.organization_id = m.organization_id
     left join mailbox_decisions md on md.mailbox_id = m.id
     left join mailbox_enforcements me on me.mailbox_id = m.id
-    left join sync_runs r on r.id = $3::uuid
-    where m.id = $1::uuid and m.organization_id = $2::uuid`,
+    left join sync_runs r on r.id = w.sync_run_id`,
 }
 
-/** Undefined when discovery has never stored this mailbox of this organisation. */
-export async function readMailboxToEnforce(
+export type EnforcedMailbox = { readonly mailboxId: string; readonly organizationId: string; readonly syncRunId: string }
+
+/** In the order of asking; undefined where discovery has never stored this mailbox of this organisation. No mailbox twice. */
+export async function readMailboxesToEnforce(
   pool: Store['pool'],
-  o: { mailboxId: string; organizationId: string; syncRunId: string },
-): Promise<MailboxToEnforce | undefined> {
-  const { rows } = await pool.query<MailboxToEnforce>({ ...READ, values: [o.mailboxId, o.organizationId, o.syncRunId] })
-  return rows[0]
+  mailboxes: readonly EnforcedMailbox[],
+): Promise<(MailboxToEnforce | undefined)[]> {
+  const { rows } = await pool.query<MailboxToEnforce>({
+    ...READ,
+    values: [
+      mailboxes.map((one) => one.mailboxId),
+      mailboxes.map((one) => one.organizationId),
+      mailboxes.map((one) => one.syncRunId),
+    ],
+  })
+  const found = new Map(rows.map((row) => [row.id, row]))
+  return mailboxes.map((one) => found.get(one.mailboxId))
 }
 
 export type OwnEntry = { key: string; list: 'allow' | 'block'; deviceId: string }
 
-export type EnforcementRecord = {
-  mailboxId: string
-  organizationId: string
-  syncRunId: string
+export type EnforcementRecord = EnforcedMailbox & {
   decisionVersion: number
   outcome: Row<'mailbox_enforcements'>['outcome']
   /** The change that has come to its end, out of `writing`. */
@@ -91,27 +100,31 @@ export type EnforcementRecord = {
 }
 
 const RECORD = {
-  name: 'record-enforcement',
+  name: 'record-enforcements',
   text: `with ended as (
-      update access_changes set state = $6::text, duration_ms = $7::integer, problem = $8::jsonb,
-        written_at = case when $6::text = 'written' then clock_timestamp() end
-      where id = $5::uuid and state = 'writing'
+      update access_changes a set state = x.state, duration_ms = x.duration_ms, problem = x.problem,
+        written_at = case when x.state = 'written' then clock_timestamp() end
+      from json_to_recordset($2::json) as x(id uuid, state text, duration_ms integer, problem jsonb)
+      where a.id = x.id and a.state = 'writing'
     ), verified as (
-      update access_changes set state = 'verified', verified_at = clock_timestamp() where id = any ($14::uuid[]) and state = 'written'
+      update access_changes set state = 'verified', verified_at = clock_timestamp() where id = any ($5::uuid[]) and state = 'written'
     ), superseded as (
-      update access_changes set state = 'superseded', problem = $16::jsonb where id = any ($15::uuid[])
+      update access_changes a set state = 'superseded', problem = x.problem
+      from json_to_recordset($6::json) as x(id uuid, problem jsonb) where a.id = x.id
     ), disowned as (
-      delete from own_exemptions e using unnest($12::text[], $13::text[]) as x(key, list)
-      where e.mailbox_id = $1::uuid and e.device_id_key = x.key and e.list = x.list
+      delete from own_exemptions e using json_to_recordset($4::json) as x(mailbox_id uuid, key text, list text)
+      where e.mailbox_id = x.mailbox_id and e.device_id_key = x.key and e.list = x.list
     ), owned as (
       insert into own_exemptions (mailbox_id, device_id_key, list, device_id, change_id, created_at)
-      select $1::uuid, x.key, x.list, x.device_id, $5::uuid, clock_timestamp()
-      from unnest($9::text[], $10::text[], $11::text[]) as x(key, list, device_id)
+      select x.mailbox_id, x.key, x.list, x.device_id, x.change_id, clock_timestamp()
+      from json_to_recordset($3::json) as x(mailbox_id uuid, key text, list text, device_id text, change_id uuid)
       on conflict (mailbox_id, device_id_key, list) do update
         set device_id = excluded.device_id, change_id = excluded.change_id, created_at = excluded.created_at
     )
     insert into mailbox_enforcements as stored (mailbox_id, organization_id, sync_run_id, decision_version, outcome, at)
-    values ($1::uuid, $2::uuid, $3::uuid, $4::bigint, $17::text, clock_timestamp())
+    select x.mailbox_id, x.organization_id, x.sync_run_id, x.decision_version, x.outcome, clock_timestamp()
+    from json_to_recordset($1::json) as x(mailbox_id uuid, organization_id uuid, sync_run_id uuid, decision_version bigint,
+      outcome text)
     on conflict (mailbox_id) do update set organization_id = excluded.organization_id, sync_run_id = excluded.sync_run_id,
       decision_version = excluded.decision_version, at = excluded.at,
       -- A message that comes twice finds nothing left to do; that must not hide that its first time wrote.
@@ -120,29 +133,38 @@ const RECORD = {
     where stored.decision_version <= excluded.decision_version`,
 }
 
-/** Everything that carrying out (or giving up) one decision leaves behind, in one statement and so all or nothing. */
-export async function recordEnforcement(pool: Store['pool'], record: EnforcementRecord): Promise<void> {
-  const { change, own, disown, superseded } = record
+/**
+ * Everything that carrying out (or giving up) decisions leaves behind, in one statement and so all or nothing. No mailbox may
+ * be in it twice. Doing it again changes nothing.
+ */
+export async function recordEnforcements(pool: Store['pool'], records: readonly EnforcementRecord[]): Promise<void> {
   await pool.query({
     ...RECORD,
     values: [
-      record.mailboxId,
-      record.organizationId,
-      record.syncRunId,
-      record.decisionVersion,
-      change?.id ?? null,
-      change?.state ?? null,
-      change?.durationMs === undefined ? null : Math.round(change.durationMs),
-      change?.problem === undefined ? null : JSON.stringify(change.problem),
-      own.map(({ key }) => key),
-      own.map(({ list }) => list),
-      own.map(({ deviceId }) => deviceId),
-      disown.map(({ key }) => key),
-      disown.map(({ list }) => list),
-      record.verifiedIds,
-      superseded.ids,
-      superseded.problem === undefined ? null : JSON.stringify(superseded.problem),
-      record.outcome,
+      JSON.stringify(records.map(mailboxRow)),
+      storableJson(records.flatMap(({ change }) => (change === undefined ? [] : [changeRow(change)]))),
+      JSON.stringify(records.flatMap((one) => one.own.map((entry) => ownRow(one, entry)))),
+      JSON.stringify(records.flatMap(({ mailboxId, disown }) => disown.map((entry) => ({ mailbox_id: mailboxId, ...entry })))),
+      records.flatMap(({ verifiedIds }) => verifiedIds),
+      storableJson(records.flatMap(({ superseded }) => superseded.ids.map((id) => ({ id, problem: superseded.problem })))),
     ],
   })
+}
+
+function mailboxRow(record: EnforcementRecord): object {
+  return {
+    mailbox_id: record.mailboxId,
+    organization_id: record.organizationId,
+    sync_run_id: record.syncRunId,
+    decision_version: record.decisionVersion,
+    outcome: record.outcome,
+  }
+}
+
+function changeRow({ id, state, durationMs, problem }: NonNullable<EnforcementRecord['change']>): object {
+  return { id, state, duration_ms: durationMs === undefined ? undefined : Math.round(durationMs), problem }
+}
+
+function ownRow({ mailboxId, change }: EnforcementRecord, { key, list, deviceId }: OwnEntry): object {
+  return { mailbox_id: mailboxId, key, list, device_id: deviceId, change_id: change?.id }
 }

@@ -1,11 +1,13 @@
 import type { BrokerConnection } from '@gatehouse/broker'
 import type { AdvisoryLocks, Store } from '@gatehouse/store'
+import type { EnforcementStore } from './enforcement-store.ts'
 import type { Organization } from './organization.ts'
 
 /** What the handlers work with. */
 export type EnforcementDeps = {
   readonly organizations: ReadonlyMap<string, Organization>
   readonly pool: Store['pool']
+  readonly store: EnforcementStore
   readonly locks: Pick<AdvisoryLocks, 'tryLock'>
   readonly broker: Pick<BrokerConnection, 'publish'>
   readonly maxAttempts: number

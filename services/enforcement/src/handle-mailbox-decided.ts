@@ -1,13 +1,6 @@
 import type { MessageContext } from '@gatehouse/broker'
 import { done, later, type MailboxDecided, type Outcome, PermanentError } from '@gatehouse/messages'
-import {
-  layOver,
-  type MailboxLists,
-  type MailboxToEnforce,
-  readMailboxToEnforce,
-  recordEnforcement,
-  reportAccessChange,
-} from '@gatehouse/store'
+import { layOver, type MailboxLists, type MailboxToEnforce, reportAccessChange } from '@gatehouse/store'
 import { announceBlock } from './announce-block.ts'
 import { endedChanges } from './ended-changes.ts'
 import type { EnforcementDeps } from './enforcement-deps.ts'
@@ -44,7 +37,7 @@ export async function handleMailboxDecided(
 
 async function enforce(task: Task): Promise<Outcome> {
   const { message, deps } = task
-  const state = await readMailboxToEnforce(deps.pool, message)
+  const state = await deps.store.read(message)
   if (state === undefined) throw new PermanentError('mailbox-unknown', 'Discovery has not stored this mailbox')
   if (state.report_only === null || state.epoch === null) return later(NOT_READY_MS, 'organization-not-ready')
   if (state.decision_version === null || state.decision_version < message.decisionVersion)
@@ -82,7 +75,7 @@ async function carryOut(task: Task, state: MailboxToEnforce, lists: MailboxLists
 async function recordUnchanged(task: Task, state: MailboxToEnforce, planned: PlannedAccessChange): Promise<Outcome> {
   const { message, deps } = task
   const { verifiedIds, superseded } = endedChanges(state)
-  await recordEnforcement(deps.pool, {
+  await deps.store.record({
     ...message,
     outcome: 'unchanged',
     own: [],
@@ -108,7 +101,7 @@ async function report(
   const { message, deps } = task
   const known = state.last_reported_plan
   if (known === null || !isSamePlan(known, planned.plan)) await reportAccessChange(deps.pool, planned.change)
-  await recordEnforcement(deps.pool, { ...message, outcome: 'reported', own: [], disown: [], ...endedChanges(state) })
+  await deps.store.record({ ...message, outcome: 'reported', own: [], disown: [], ...endedChanges(state) })
   return done
 }
 

@@ -1,6 +1,6 @@
 import type { Outcome } from '@gatehouse/messages'
 import type { MailboxLists } from '@gatehouse/store'
-import { type MailboxToEnforce, recordEnforcement, settleAccessChange } from '@gatehouse/store'
+import { type MailboxToEnforce, settleAccessChange } from '@gatehouse/store'
 import type { FailureVerdict } from './judge-exchange-failure.ts'
 import type { Task } from './new-access-change.ts'
 import { shows } from './shows.ts'
@@ -37,7 +37,7 @@ export async function resolveUncertainWrites(task: Task, state: MailboxToEnforce
 async function giveUp(task: Task, uncertain: MailboxToEnforce['changes'], verdict: FailureVerdict): Promise<void> {
   const problem = { code: verdict.code, message: verdict.message }
   const change = verdict.kind === 'fail' ? uncertain[0] : undefined
-  await recordEnforcement(task.deps.pool, {
+  await task.deps.store.record({
     ...task.message,
     outcome: 'failed',
     ...(change && { change: { id: change.id, state: 'failed', problem } }),

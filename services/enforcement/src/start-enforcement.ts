@@ -2,6 +2,7 @@ import { AdvisoryLocks } from '@gatehouse/store'
 import type { Worker } from '@gatehouse/worker'
 import { createOrganizations } from './create-organizations.ts'
 import type { EnforcementDeps } from './enforcement-deps.ts'
+import { createEnforcementStore } from './enforcement-store.ts'
 import { handleActOnDevice } from './handle-act-on-device.ts'
 import { handleMailboxDecided } from './handle-mailbox-decided.ts'
 import { handleReconcileOrganization } from './handle-reconcile-organization.ts'
@@ -24,6 +25,7 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
   const deps: EnforcementDeps = {
     organizations: new Map(organizations.map((each) => [each.id, each])),
     pool: store.pool,
+    store: createEnforcementStore(store.pool),
     locks,
     broker,
     maxAttempts: settings.broker.maxAttempts,

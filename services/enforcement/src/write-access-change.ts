@@ -1,11 +1,5 @@
 import { done, later, type Outcome } from '@gatehouse/messages'
-import {
-  beginAccessChange,
-  type EnforcementRecord,
-  type NewAccessChange,
-  recordEnforcement,
-  settleAccessChange,
-} from '@gatehouse/store'
+import { type EnforcementRecord, type NewAccessChange, settleAccessChange } from '@gatehouse/store'
 import type { Connected } from './exchange-connection.ts'
 import type { FailureVerdict } from './judge-exchange-failure.ts'
 import type { Task } from './new-access-change.ts'
@@ -33,7 +27,7 @@ export async function writeAccessChange(task: Task, options: WriteOptions): Prom
     if (hasBegun) await settleFailed(task, options, verdict)
   }
   const write = async (connected: Connected): Promise<Outcome> => {
-    if (!(await beginAccessChange(deps.pool, change, connected.epoch))) {
+    if (!(await deps.store.begin({ change, epoch: connected.epoch }))) {
       organization.connection.drop(connected)
       return later(REPLACED_MS, 'connector-replaced')
     }
@@ -42,7 +36,7 @@ export async function writeAccessChange(task: Task, options: WriteOptions): Prom
       signal,
       priority: context.lane,
     })
-    await recordEnforcement(deps.pool, {
+    await deps.store.record({
       ...message,
       outcome: 'written',
       change: { id: change.id, state: 'written', durationMs },
@@ -68,7 +62,7 @@ async function settleFailed(task: Task, { change, ended }: WriteOptions, verdict
     // What Exchange may yet have done stays uncertain, so that the next decision of this mailbox looks for it.
     const isCertain = verdict.kind === 'fail' || verdict.isNotDone
     const failed = isCertain ? { change: { id: change.id, state: 'failed' as const, problem } } : {}
-    await recordEnforcement(deps.pool, { ...message, outcome: 'failed', ...failed, own: [], disown: [], ...ended })
+    await deps.store.record({ ...message, outcome: 'failed', ...failed, own: [], disown: [], ...ended })
     await publishAccessChanged(task, change.id)
     return
   }

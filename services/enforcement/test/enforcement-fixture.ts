@@ -5,6 +5,7 @@ import { createMessage, type MessageOf, type MessageType, type Outcome } from '@
 import { AdvisoryLocks, createDatabase, layOver, readConnectorEpoch, type Store } from '@gatehouse/store'
 import type { TestDatabase } from '../../../test/environment/create-test-database.ts'
 import type { EnforcementDeps } from '../src/enforcement-deps.ts'
+import { createEnforcementStore } from '../src/enforcement-store.ts'
 import { ExchangeConnection } from '../src/exchange-connection.ts'
 import { handleMailboxDecided } from '../src/handle-mailbox-decided.ts'
 import type { Organization } from '../src/organization.ts'
@@ -82,6 +83,7 @@ export class EnforcementFixture implements AsyncDisposable {
     this.deps = {
       organizations: new Map([[id, this.organization]]),
       pool: store.pool,
+      store: createEnforcementStore(store.pool),
       locks,
       broker: { publish: publish as EnforcementDeps['broker']['publish'] },
       maxAttempts: 3,
