@@ -19,7 +19,10 @@ export type PipelineRunContext = {
 
 export type RunOptions = {
   readonly stop: AbortSignal
+  /** From the start of the cmdlet: waiting for its turn does not count. */
   readonly timeoutMs: number
+  /** Resolves when the runspace is free; undefined when it is. Rejects with why the shell was lost. */
+  readonly turn: Promise<void> | undefined
   readonly onOutput?: ((object: PsObject) => void) | undefined
 }
 
@@ -39,6 +42,7 @@ export class PipelineRun {
   private sent = false
   private stopReason: PermanentError | RetryableError | undefined
   private unresponsive = false
+  private isWaitingForTurn = false
   private shellLost = false
   private outputFailed: unknown
   private cancelTimer: (() => void) | undefined
@@ -57,14 +61,21 @@ export class PipelineRun {
     const { clock, shell, pipelineId } = this.context
     const [first, ...rest] = fragments
     if (first === undefined) throw new PermanentError('psrp-state', 'A pipeline without fragments')
-    const startedAt = clock.now()
-    this.watch(name)
+    let startedAt = clock.now()
+    this.watchStop()
+    this.isWaitingForTurn = this.run.turn !== undefined
+    if (!this.isWaitingForTurn) this.watchTime(name)
     try {
       await shell.startCommand(pipelineId, first)
       this.sent = true
       // Asked to stop while the command was on its way: the server could not have known it then.
       if (this.stopReason !== undefined) this.signalStop()
       for (const fragment of rest) await shell.send(pipelineId, fragment)
+      if (this.isWaitingForTurn) {
+        await this.run.turn
+        startedAt = clock.now()
+        this.takeTurn(name)
+      }
       await this.receiveAll()
     } catch (error) {
       this.shellLost = this.unresponsive || isLoss(error)
@@ -106,7 +117,7 @@ export class PipelineRun {
     return error
   }
 
-  private watch(name: string): void {
+  private watchTime(name: string): void {
     this.cancelTimer = this.context.clock.setTimeout(
       () =>
         this.stop(
@@ -116,8 +127,17 @@ export class PipelineRun {
         ),
       this.run.timeoutMs,
     )
+  }
+
+  private watchStop(): void {
     this.run.stop.addEventListener('abort', this.stopFromOutside, { once: true })
     if (this.run.stop.aborted) this.stopFromOutside()
+  }
+
+  private takeTurn(name: string): void {
+    this.isWaitingForTurn = false
+    if (this.stopReason === undefined) this.watchTime(name)
+    else this.watchStopping()
   }
 
   /** Asks the server to stop the pipeline. When it does not, everything in flight is broken, and with it the shell. */
@@ -125,12 +145,17 @@ export class PipelineRun {
     if (this.stopReason !== undefined || this.ended) return
     this.stopReason = reason
     this.wakeFromPause?.()
+    // Before its turn, breaking what is in flight would break the cmdlet of somebody else.
+    if (!this.isWaitingForTurn) this.watchStopping()
+    if (this.sent) this.signalStop()
+  }
+
+  private watchStopping(): void {
     this.cancelTimer?.()
     this.cancelTimer = this.context.clock.setTimeout(() => {
       this.unresponsive = true
       void this.context.shell.reset().catch(() => {})
     }, this.context.stopMs)
-    if (this.sent) this.signalStop()
   }
 
   private signalStop(): void {

@@ -60,7 +60,7 @@ describe('PoolScheduler', () => {
 
     expect(jobsOf(steps())).toEqual([1, 2])
     scheduler.freed(100)
-    expect(steps()).toContainEqual({ kind: 'run', jobId: 3, shellId: 100 })
+    expect(steps()).toContainEqual({ kind: 'run', jobId: 3, shellId: 100, isAhead: false })
   })
 
   test('prefers the shell that was used last, so that the others get idle', () => {
@@ -73,7 +73,7 @@ describe('PoolScheduler', () => {
 
     addJobs(1, 'bulk', 3)
 
-    expect(steps()).toEqual([{ kind: 'run', jobId: 3, shellId: 101 }])
+    expect(steps()).toEqual([{ kind: 'run', jobId: 3, shellId: 101, isAhead: false }])
   })
 
   test('serves urgent jobs first, but one in nine is bulk', () => {
@@ -203,9 +203,68 @@ describe('PoolScheduler', () => {
     openShells(2)
     steps()
 
-    scheduler.busyGone()
+    scheduler.retired(100)
     addJobs(1, 'bulk', 3)
 
     expect(steps()).toEqual([{ kind: 'open' }])
+  })
+
+  describe('sending ahead', () => {
+    /** Four shells with one command each, and so many jobs waiting. */
+    function occupyAll(waiting: number): void {
+      addJobs(4)
+      steps()
+      openShells(4)
+      steps()
+      addJobs(waiting, 'bulk', 5)
+    }
+    const aheadAt = (aheadMax: number) => scheduler.next(now, aheadMax)
+
+    test('goes to the shell that has been busy longest, one to each, while there is work for every shell', () => {
+      occupyAll(9)
+      const firstBusy = scheduler.shells.busy
+      const seen = [aheadAt(9), aheadAt(9), aheadAt(9), aheadAt(9)]
+
+      expect(firstBusy).toBe(4)
+      expect(seen.map((step) => step?.kind === 'run' && [step.jobId, step.shellId, step.isAhead])).toEqual([
+        [5, 103, true],
+        [6, 102, true],
+        [7, 101, true],
+        [8, 100, true],
+      ])
+      expect(aheadAt(9)).toBeUndefined()
+    })
+
+    test('does not happen when less work waits than shells are busy', () => {
+      occupyAll(3)
+      expect(aheadAt(9)).toBeUndefined()
+    })
+
+    test('keeps to how many may wait at once', () => {
+      occupyAll(9)
+      expect(aheadAt(1)).toMatchObject({ isAhead: true })
+      expect(aheadAt(1)).toBeUndefined()
+    })
+
+    test('a shell goes on with what was sent ahead, and takes the next ahead', () => {
+      occupyAll(9)
+      for (let i = 0; i < 4; i++) aheadAt(9)
+
+      expect(scheduler.freed(103)).toBe(false)
+      expect(aheadAt(9)).toEqual({ kind: 'run', jobId: 9, shellId: 103, isAhead: true })
+      expect(scheduler.freed(102)).toBe(false)
+      expect(scheduler.freed(102)).toBe(true)
+      expect(scheduler.shells).toMatchObject({ busy: 3, idle: 1 })
+    })
+
+    test('a shell that is lost is gone when both of its commands are', () => {
+      occupyAll(9)
+      aheadAt(9)
+
+      expect(scheduler.retired(103)).toBe(false)
+      expect(scheduler.shells.busy).toBe(4)
+      expect(scheduler.retired(103)).toBe(true)
+      expect(scheduler.shells.busy).toBe(3)
+    })
   })
 })

@@ -8,7 +8,8 @@ export type SchedulerOptions = {
 }
 
 export type Step =
-  | { readonly kind: 'run'; readonly jobId: number; readonly shellId: number }
+  /** `isAhead`: the shell still runs another command, and this one waits on the server for its turn. */
+  | { readonly kind: 'run'; readonly jobId: number; readonly shellId: number; readonly isAhead: boolean }
   | { readonly kind: 'open' }
   /** Nothing to do before that moment. */
   | { readonly kind: 'wait'; readonly until: number }
@@ -28,7 +29,11 @@ export class PoolScheduler {
   private readonly queue = new UrgentQueue()
   /** Last in, first out: shells that are not needed get old and are closed. */
   private readonly idle: number[] = []
-  private busyCount = 0
+  /** Commands in each busy shell: one, or one that runs and one sent ahead. */
+  private readonly busy = new Map<number, number>()
+  /** Busy shells with one command, the one that has run longest first: where a command can be sent ahead. */
+  private readonly ahead = new Set<number>()
+  private aheadCount = 0
   private openingCount = 0
   private allowed: number
   private growAt = Number.POSITIVE_INFINITY
@@ -47,7 +52,7 @@ export class PoolScheduler {
   }
 
   get shells(): { idle: number; busy: number; opening: number; allowed: number } {
-    return { idle: this.idle.length, busy: this.busyCount, opening: this.openingCount, allowed: this.allowed }
+    return { idle: this.idle.length, busy: this.busy.size, opening: this.openingCount, allowed: this.allowed }
   }
 
   get queued(): number {
@@ -73,22 +78,25 @@ export class PoolScheduler {
     return this.queue.remove(jobId)
   }
 
-  /** The next thing to do, already counted as begun; undefined when only an event from outside changes anything. */
-  next(now: number): Step | undefined {
+  /**
+   * The next thing to do, already counted as begun; undefined when only an event from outside changes anything. `aheadMax`: how
+   * many commands may wait on the server at once, over all shells.
+   */
+  next(now: number, aheadMax = 0): Step | undefined {
     this.growBack(now)
     if (this.queue.size === 0) return this.openAhead(now)
     if (now < this.pausedUntil) return { kind: 'wait', until: this.pausedUntil }
-    if (this.idle.length > 0) {
-      if (now < this.nextStartAt) return { kind: 'wait', until: this.nextStartAt }
-      return this.startJob(now)
-    }
-    const total = this.busyCount + this.openingCount
+    if (this.idle.length > 0) return this.startWhenPaced(now, false)
+    const total = this.busy.size + this.openingCount
     // A shell takes a second or more to open: not more of them than there is work waiting for.
     if (total < this.allowed && this.openingCount < this.queue.size) {
       if (now < this.openNotBefore) return { kind: 'wait', until: this.openNotBefore }
       this.openingCount++
       return { kind: 'open' }
     }
+    // Only with work for every shell: a command that is tied to one would else miss another that becomes free earlier.
+    if (this.ahead.size > 0 && this.aheadCount < aheadMax && this.queue.size >= this.busy.size)
+      return this.startWhenPaced(now, true)
     return this.growAt < Number.POSITIVE_INFINITY ? { kind: 'wait', until: this.growAt } : undefined
   }
 
@@ -98,7 +106,7 @@ export class PoolScheduler {
   }
 
   private openAhead(now: number): Step | undefined {
-    const total = this.busyCount + this.openingCount + this.idle.length
+    const total = this.busy.size + this.openingCount + this.idle.length
     if (total >= Math.min(this.prepared, this.allowed)) this.prepared = 0
     if (this.prepared === 0) return undefined
     if (now < this.openNotBefore) return { kind: 'wait', until: this.openNotBefore }
@@ -115,7 +123,7 @@ export class PoolScheduler {
     this.openingCount--
     this.openFailures = 0
     this.idle.push(shellId)
-    if (this.busyCount + this.idle.length >= this.options.shellsMax) this.growBackDoublings = 0
+    if (this.busy.size + this.idle.length >= this.options.shellsMax) this.growBackDoublings = 0
   }
 
   /** An opening shell failed for a reason of its own: the next attempt waits a little, longer each time. */
@@ -134,7 +142,7 @@ export class PoolScheduler {
   openRefused(now: number, retryMs?: number): void {
     this.prepared = 0
     this.openingCount--
-    const open = this.busyCount + this.idle.length
+    const open = this.busy.size + this.idle.length
     this.allowed = Math.max(1, Math.min(this.allowed, open + this.openingCount))
     this.growAt = now + (retryMs ?? this.options.growBackMs * 2 ** this.growBackDoublings)
     if (retryMs === undefined) this.growBackDoublings = Math.min(GROW_BACK_DOUBLINGS_MAX, this.growBackDoublings + 1)
@@ -142,15 +150,30 @@ export class PoolScheduler {
     if (open === 0) this.openNotBefore = this.growAt
   }
 
-  /** The command in this shell is over; the shell can take the next. */
-  freed(shellId: number): void {
-    this.busyCount--
-    this.idle.push(shellId)
+  /** A command in this shell is over. True: the shell is now idle; false: it goes on with the one that was sent ahead. */
+  freed(shellId: number): boolean {
+    if (this.leaves(shellId)) {
+      this.idle.push(shellId)
+      return true
+    }
+    this.ahead.add(shellId)
+    return false
   }
 
-  /** A busy shell is gone. */
-  busyGone(): void {
-    this.busyCount--
+  /** A command in a shell that takes no more is over. True: there is no other in it, and the shell is forgotten. */
+  retired(shellId: number): boolean {
+    return this.leaves(shellId)
+  }
+
+  private leaves(shellId: number): boolean {
+    this.ahead.delete(shellId)
+    if (this.busy.get(shellId) === 2) {
+      this.busy.set(shellId, 1)
+      this.aheadCount--
+      return false
+    }
+    this.busy.delete(shellId)
+    return true
   }
 
   /** Takes an idle shell out, to be closed. False when it is not idle. */
@@ -168,17 +191,35 @@ export class PoolScheduler {
 
   /** A command ended that Exchange had delayed on its own by so much, or not at all: delays space the starts. */
   finish(now: number, command: { durationMs: number; delayedMs: number }): void {
-    this.pace.finish(now, command, Math.max(1, this.busyCount + this.idle.length))
+    this.pace.finish(now, command, Math.max(1, this.busy.size + this.idle.length))
   }
 
-  private startJob(now: number): Step | undefined {
+  private startWhenPaced(now: number, isAhead: boolean): Step | undefined {
+    if (now < this.nextStartAt) return { kind: 'wait', until: this.nextStartAt }
     const jobId = this.queue.take()
-    const shellId = this.idle.pop()
+    const shellId = isAhead ? this.takeAhead() : this.takeLastIdle()
     if (jobId === undefined || shellId === undefined) return undefined
-    this.busyCount++
     const paceMs = this.pace.at(now)
     this.nextStartAt = paceMs === 0 ? now : Math.max(this.nextStartAt, now - LATE_STARTS_MAX * paceMs) + paceMs
-    return { kind: 'run', jobId, shellId }
+    return { kind: 'run', jobId, shellId, isAhead }
+  }
+
+  private takeLastIdle(): number | undefined {
+    const shellId = this.idle.pop()
+    if (shellId === undefined) return undefined
+    this.busy.set(shellId, 1)
+    this.ahead.add(shellId)
+    return shellId
+  }
+
+  private takeAhead(): number | undefined {
+    for (const shellId of this.ahead) {
+      this.ahead.delete(shellId)
+      this.busy.set(shellId, 2)
+      this.aheadCount++
+      return shellId
+    }
+    return undefined
   }
 
   private growBack(now: number): void {

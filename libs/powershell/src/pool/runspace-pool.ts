@@ -2,6 +2,7 @@ import { abortReason, PermanentError, RetryableError } from '@gatehouse/messages
 import type { InvocationResult, InvokeOptions, RunspacePool, RunspacePoolStats } from '../engine.ts'
 import { checkCommand } from '../protocol/check-command.ts'
 import type { Command } from '../protocol/command.ts'
+import { AheadTrial } from './ahead-trial.ts'
 import { PoolJob } from './pool-job.ts'
 import { PoolScheduler } from './pool-scheduler.ts'
 import { PooledShell, type PooledShellOptions } from './pooled-shell.ts'
@@ -23,6 +24,7 @@ export class WsmanRunspacePool implements RunspacePool {
   private readonly options: PoolOptions
   private readonly shellOptions: PooledShellOptions
   private readonly scheduler: PoolScheduler
+  private readonly trial = new AheadTrial()
   private readonly shells = new Map<number, PooledShell>()
   private readonly jobs = new Map<number, PoolJob>()
   /** Everything that must end before the pool is closed: opening, running, closing. */
@@ -105,14 +107,14 @@ export class WsmanRunspacePool implements RunspacePool {
   private pump(): void {
     if (this.currentState !== 'opened') return
     for (;;) {
-      const step = this.scheduler.next(this.options.clock.now())
+      const step = this.scheduler.next(this.options.clock.now(), this.trial.aheadMax)
       if (step === undefined) return
       if (step.kind === 'wait') {
         this.wake(step.until)
         return
       }
       if (step.kind === 'open') this.track(this.openShell())
-      else this.start(step.jobId, step.shellId)
+      else this.start(step)
     }
   }
 
@@ -130,15 +132,15 @@ export class WsmanRunspacePool implements RunspacePool {
     )
   }
 
-  private start(jobId: number, shellId: number): void {
-    const job = this.jobs.get(jobId)
-    const shell = this.shells.get(shellId)
+  private start(step: { jobId: number; shellId: number; isAhead: boolean }): void {
+    const job = this.jobs.get(step.jobId)
+    const shell = this.shells.get(step.shellId)
     if (job === undefined || shell === undefined) throw new Error('The scheduler named a job or shell that is not there')
     job.isRunning = true
-    this.track(this.run(job, shell))
+    this.track(this.run(job, shell, step.isAhead))
   }
 
-  private async run(job: PoolJob, shell: PooledShell): Promise<void> {
+  private async run(job: PoolJob, shell: PooledShell, isAhead: boolean): Promise<void> {
     const { timeoutMs, onOutput } = job.options
     let outcome: { result: InvocationResult } | { error: unknown }
     try {
@@ -147,8 +149,8 @@ export class WsmanRunspacePool implements RunspacePool {
       outcome = { error }
     }
     job.isRunning = false
-    if ('result' in outcome) this.scheduler.finish(this.options.clock.now(), measure(outcome.result))
-    else if (this.startsLater(job, outcome.error)) {
+    if ('result' in outcome) this.measure(outcome.result, isAhead)
+    else if (this.startsLater(job, outcome.error, isAhead)) {
       this.release(shell)
       return
     }
@@ -161,29 +163,44 @@ export class WsmanRunspacePool implements RunspacePool {
     }
   }
 
-  /** A command that was refused for load never ran: it waits in front of the queue while the pool pauses as long as asked. */
-  private startsLater(job: PoolJob, error: unknown): boolean {
-    const refused =
+  private measure({ warnings, durationMs }: InvocationResult, isAhead: boolean): void {
+    const delayedMs = warnings.reduce((sum, warning) => sum + Number(MICRO_DELAY.exec(warning)?.[1] ?? 0), 0)
+    this.scheduler.finish(this.options.clock.now(), { durationMs, delayedMs })
+    this.trial.ended({ isAhead, durationMs })
+  }
+
+  /** A command that was refused never ran: it waits in front of the queue, while the pool pauses when that was asked for. */
+  private startsLater(job: PoolJob, error: unknown, isAhead: boolean): boolean {
+    if (isAhead && !job.stop.signal.aborted) this.aheadFailed(error)
+    const wasRefused =
       error instanceof RetryableError && error.detail['mayHaveRun'] === false && error.detail['shellLost'] === false
-    if (!refused || error.retryAfterMs === undefined || this.currentState !== 'opened' || job.stop.signal.aborted) return false
-    this.pause(error.retryAfterMs)
+    if (!wasRefused || this.currentState !== 'opened' || job.stop.signal.aborted) return false
+    if (error.retryAfterMs === undefined && !isAhead) return false
+    if (error.retryAfterMs !== undefined) this.pause(error.retryAfterMs)
     this.scheduler.putBack(job.id, job.priority)
     return true
   }
 
-  /** The shell's command is over. Starts whatever is next before the caller hears of the result. */
+  private aheadFailed(error: unknown): void {
+    const before = this.trial.aheadMax
+    this.trial.failed(error instanceof RetryableError && error.code === 'wsman-operation-quota')
+    if (before > 0 && this.trial.aheadMax === 0)
+      this.options.log.info({ err: error }, 'Commands cannot be sent ahead to this server: none will be')
+  }
+
+  /** A command of the shell is over. Starts whatever is next before the caller hears of the result. */
   private release(shell: PooledShell): void {
     const isOld = this.options.clock.now() - shell.openedAt > this.options.ageMs
     if (shell.mustClose || isOld || this.currentState !== 'opened') {
-      this.scheduler.busyGone()
-      const isLost = shell.runspace.lostBecause !== undefined
-      if (isLost) this.counts.shellsLost++
-      this.discard(shell, isLost ? 'giveUp' : 'close')
-    } else {
-      shell.idleSince = this.options.clock.now()
-      this.scheduler.freed(shell.id)
-    }
+      if (this.scheduler.retired(shell.id)) this.close(shell)
+    } else if (this.scheduler.freed(shell.id)) shell.idleSince = this.options.clock.now()
     this.pump()
+  }
+
+  private close(shell: PooledShell): void {
+    const isLost = shell.runspace.lostBecause !== undefined
+    if (isLost) this.counts.shellsLost++
+    this.discard(shell, isLost ? 'giveUp' : 'close')
   }
 
   private async openShell(): Promise<void> {
@@ -282,11 +299,6 @@ export class WsmanRunspacePool implements RunspacePool {
       .finally(() => this.activities.delete(tracked))
     this.activities.add(tracked)
   }
-}
-
-function measure({ warnings, durationMs }: InvocationResult): { durationMs: number; delayedMs: number } {
-  const delayedMs = warnings.reduce((sum, warning) => sum + Number(MICRO_DELAY.exec(warning)?.[1] ?? 0), 0)
-  return { durationMs, delayedMs }
 }
 
 function asNotRun(error: unknown): unknown {

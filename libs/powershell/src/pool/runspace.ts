@@ -21,13 +21,18 @@ export type RunspaceOptions = {
 /** Finished pipelines whose Signal has not been answered yet. */
 const UNTERMINATED_MAX = 2
 
-/** One shell with its one runspace: opens it, runs one cmdlet at a time in it, closes it. */
+/**
+ * One shell with its one runspace: opens it, runs one cmdlet at a time in it, closes it. A cmdlet that is given to it while
+ * another runs is sent at once and waits on the server, as PowerShell's own RunspacePool lets a pipeline wait for a runspace.
+ */
 export class Runspace {
   readonly shell: RemoteShell
   private readonly options: RunspaceOptions
   private readonly client: ClientPool
   private readonly terminating = new Set<Promise<void>>()
   private lost: Error | undefined
+  /** Resolves when the cmdlet that was sent last has ended, rejects when the shell was lost with it. */
+  private last: Promise<void> | undefined
 
   constructor(options: RunspaceOptions) {
     this.options = options
@@ -54,21 +59,29 @@ export class Runspace {
     if (client.protocolVersion !== undefined && Number(client.protocolVersion.slice(2)) >= 2) shell.growEnvelope()
   }
 
-  /** Runs one cmdlet. Settles when the runspace is free again, or lost: see `lostBecause`. */
-  async run(command: Command, options: RunOptions): Promise<InvocationResult> {
+  /** Runs one cmdlet. Settles when it has left the runspace, or the runspace is lost: see `lostBecause`. */
+  async run(command: Command, options: Omit<RunOptions, 'turn'>): Promise<InvocationResult> {
     const pipelineId = randomUUID()
     const fragments = this.client.startPipeline(command, { pipelineId, fragmentBytesMax: this.shell.fragmentBytesMax })
-    const run = new PipelineRun({ ...this.options, client: this.client, pipelineId }, options)
+    const run = new PipelineRun({ ...this.options, client: this.client, pipelineId }, { ...options, turn: this.last })
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    promise.catch(() => {})
+    this.last = promise
     try {
       const result = await run.perform(fragments, command.name)
+      resolve()
       this.terminate(pipelineId)
       if (this.terminating.size > UNTERMINATED_MAX) await Promise.race(this.terminating)
       return result
     } catch (error) {
-      if (run.isShellLost) this.lost = error instanceof Error ? error : new Error('Lost', { cause: error })
+      if (run.isShellLost) this.lost ??= error instanceof Error ? error : new Error('Lost', { cause: error })
       else if (run.wasSent) this.terminate(pipelineId)
       throw error
     } finally {
+      // Whoever is next in the runspace shares its fate.
+      if (this.lost === undefined) resolve()
+      else reject(this.lost)
+      if (this.last === promise) this.last = undefined
       run.dispose()
       this.client.forgetPipeline(pipelineId)
     }
