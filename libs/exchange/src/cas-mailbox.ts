@@ -13,6 +13,18 @@ export type CasMailbox = {
   blockedDeviceIds: string[]
 }
 
+/** All that `parseCasMailbox` looks at. */
+export const CAS_MAILBOX_PROPERTIES: ReadonlySet<string> = new Set([
+  'ActiveSyncAllowedDeviceIDs',
+  'ActiveSyncBlockedDeviceIDs',
+  'ActiveSyncEnabled',
+  'Guid',
+  'DistinguishedName',
+  'PrimarySmtpAddress',
+  'DisplayName',
+  'Name',
+])
+
 /** Throws RowRejected. A row without its lists is refused: "absent" must never be taken for "empty". */
 export function parseCasMailbox(row: PsObject): CasMailbox {
   for (const list of ['ActiveSyncAllowedDeviceIDs', 'ActiveSyncBlockedDeviceIDs'])

@@ -9,9 +9,9 @@ import { readRows } from './read-rows.ts'
 type Parameters = Record<string, PsValue>
 
 export type CmdletRunner = {
-  /** A bulk read: malformed rows are set aside, an error that ended the cmdlet is thrown. */
+  /** A bulk read of rows that `parse` makes out of no more than these `properties`: malformed rows are set aside, an error that ended the cmdlet is thrown. */
   readAll<Row>(
-    o: { key: CmdletKey; parameters?: Parameters; parse: (row: PsObject) => Row },
+    o: { key: CmdletKey; parameters?: Parameters; properties?: ReadonlySet<string>; parse: (row: PsObject) => Row },
     signal: AbortSignal,
   ): Promise<{ about: Read; rows: Row[] }>
   /** One object by its GUID, refused unless exactly that one comes back. */
@@ -33,11 +33,14 @@ export function createCmdletRunner(o: {
   now: () => number
 }): CmdletRunner {
   const { pool, cmdletTimeoutMs, now } = o
-  const send = (key: CmdletKey, parameters: Parameters, options: SetOptions & Pick<InvokeOptions, 'timeoutMs' | 'onOutput'>) =>
-    pool.invoke((info) => ({ name: nameOf(info, key), parameters }), options)
+  const send = (
+    key: CmdletKey,
+    parameters: Parameters,
+    options: SetOptions & Pick<InvokeOptions, 'timeoutMs' | 'properties' | 'onOutput'>,
+  ) => pool.invoke((info) => ({ name: nameOf(info, key), parameters }), options)
 
   const runner: CmdletRunner = {
-    async readAll({ key, parameters, parse }, signal) {
+    async readAll({ key, parameters, properties, parse }, signal) {
       const began = new Date(now())
       const rows: ReturnType<typeof parse>[] = []
       const rejected: Read['rejected'] = []
@@ -47,7 +50,8 @@ export function createCmdletRunner(o: {
         rows.push(...read.rows)
         rejected.push(...read.rejected)
       }
-      const result = await send(key, parameters ?? {}, { signal, timeoutMs: cmdletTimeoutMs * BULK_TIMEOUT_FACTOR, onOutput })
+      const timeoutMs = cmdletTimeoutMs * BULK_TIMEOUT_FACTOR
+      const result = await send(key, parameters ?? {}, { signal, timeoutMs, ...(properties && { properties }), onOutput })
       const last = result.errors.at(-1)
       if (result.failed && last !== undefined) throw errorOfRecord(last, key)
       for (const object of result.output) onOutput(object)

@@ -1,5 +1,5 @@
 import { PermanentError } from '@gatehouse/messages'
-import { parseCasMailbox } from './cas-mailbox.ts'
+import { CAS_MAILBOX_PROPERTIES, parseCasMailbox } from './cas-mailbox.ts'
 import { type CmdletRunner, createCmdletRunner } from './cmdlet-runner.ts'
 import type { Preflight } from './cmdlets.ts'
 import { parseDeviceAccessRule } from './device-access-rule.ts'
@@ -9,7 +9,7 @@ import { parseExchangeServer } from './exchange-server.ts'
 import type { FailoverPool } from './failover-pool.ts'
 import { requireGuid } from './guid.ts'
 import { parseMailboxPolicy } from './mailbox-policy.ts'
-import { parseMobileDevice } from './mobile-device.ts'
+import { MOBILE_DEVICE_PROPERTIES, parseMobileDevice } from './mobile-device.ts'
 import { parseOrganizationSettings } from './organization-settings.ts'
 import { createSetCasMailbox } from './set-cas-mailbox.ts'
 
@@ -41,15 +41,13 @@ type Reads = Pick<Exchange, Extract<keyof Exchange, `read${string}`>>
 function createReads(runner: CmdletRunner): Reads {
   return {
     async readMobileDevices(signal) {
-      const { rows, about } = await runner.readAll(
-        { key: 'getMobileDevice', parameters: BULK, parse: parseMobileDevice },
-        signal,
-      )
+      const read = { key: 'getMobileDevice', properties: MOBILE_DEVICE_PROPERTIES, parse: parseMobileDevice } as const
+      const { rows, about } = await runner.readAll({ ...read, parameters: BULK }, signal)
       return { ...about, devices: rows }
     },
     async readCasMailboxes(signal) {
-      const read = { key: 'getCasMailbox', parameters: WITH_PARTNERSHIP, parse: parseCasMailbox } as const
-      const { rows, about } = await runner.readAll(read, signal)
+      const read = { key: 'getCasMailbox', properties: CAS_MAILBOX_PROPERTIES, parse: parseCasMailbox } as const
+      const { rows, about } = await runner.readAll({ ...read, parameters: WITH_PARTNERSHIP }, signal)
       return { ...about, mailboxes: rows }
     },
     async readExchangeServers(signal) {

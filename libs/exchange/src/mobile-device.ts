@@ -24,6 +24,22 @@ export type MobileDevice = {
   firstSyncTime: Date | undefined
 }
 
+/** All that `parseMobileDevice` looks at. */
+export const MOBILE_DEVICE_PROPERTIES: ReadonlySet<string> = new Set([
+  'DistinguishedName',
+  'Guid',
+  'DeviceId',
+  'DeviceType',
+  'DeviceModel',
+  'DeviceOS',
+  'DeviceUserAgent',
+  'FriendlyName',
+  'ClientType',
+  'DeviceAccessState',
+  'DeviceAccessStateReason',
+  'FirstSyncTime',
+])
+
 /** Throws RowRejected. */
 export function parseMobileDevice(row: PsObject): MobileDevice {
   const distinguishedName = requireText(row, 'DistinguishedName')

@@ -1,8 +1,8 @@
 import type { PsData, PsObject } from '@gatehouse/powershell'
 import { describe, expect, it } from 'vitest'
-import { parseCasMailbox } from './cas-mailbox.ts'
+import { CAS_MAILBOX_PROPERTIES, parseCasMailbox } from './cas-mailbox.ts'
 import { parseExchangeServer } from './exchange-server.ts'
-import { parseMobileDevice } from './mobile-device.ts'
+import { MOBILE_DEVICE_PROPERTIES, parseMobileDevice } from './mobile-device.ts'
 import { readRows } from './read-rows.ts'
 
 const GUID = '8a2b7c1d-1e5f-4c0b-8f3d-2a9b4c6d8e10'
@@ -56,6 +56,20 @@ describe('rows of Exchange', () => {
 
     expect(parseCasMailbox(row({ ...mailbox, ActiveSyncBlockedDeviceIDs: null })).blockedDeviceIds).toEqual([])
     expect(() => parseCasMailbox(row(without))).toThrow('ActiveSyncBlockedDeviceIDs is absent')
+  })
+
+  it.each([
+    ['a device', parseMobileDevice, MOBILE_DEVICE_PROPERTIES, device],
+    ['a mailbox', parseCasMailbox, CAS_MAILBOX_PROPERTIES, { ...mailbox, DisplayName: '' }],
+  ])('are made of no other property than those that are asked for: %s', (_what, parse, properties, good) => {
+    const read = new Set<string>()
+    const get = (target: Record<string, PsData>, name: string) => {
+      read.add(name)
+      return target[name]
+    }
+    parse({ ...row({}), properties: new Proxy<Record<string, PsData>>(good, { get }) })
+
+    expect([...read].toSorted()).toEqual([...properties].toSorted())
   })
 
   it('are set aside one by one when they are malformed', () => {

@@ -16,6 +16,8 @@ export type InvokeOptions = {
   timeoutMs: number
   /** Default `bulk`. Urgent commands go first, without starving bulk. */
   priority?: 'urgent' | 'bulk'
+  /** The only properties that anybody will read of the objects: the others of a large result need not be decoded. */
+  properties?: ReadonlySet<string>
   /** Hands over each object as it arrives instead of collecting it in `output`. What it throws fails the invocation. */
   onOutput?: (object: PsObject) => void
 }

@@ -23,6 +23,7 @@ export type RunOptions = {
   readonly timeoutMs: number
   /** Resolves when the runspace is free; undefined when it is. Rejects with why the shell was lost. */
   readonly turn: Promise<void> | undefined
+  readonly properties?: ReadonlySet<string> | undefined
   readonly onOutput?: ((object: PsObject) => void) | undefined
 }
 

@@ -141,10 +141,10 @@ export class WsmanRunspacePool implements RunspacePool {
   }
 
   private async run(job: PoolJob, shell: PooledShell, isAhead: boolean): Promise<void> {
-    const { timeoutMs, onOutput } = job.options
+    const { timeoutMs, properties, onOutput } = job.options
     let outcome: { result: InvocationResult } | { error: unknown }
     try {
-      outcome = { result: await shell.runspace.run(job.command, { stop: job.stop.signal, timeoutMs, onOutput }) }
+      outcome = { result: await shell.runspace.run(job.command, { stop: job.stop.signal, timeoutMs, properties, onOutput }) }
     } catch (error) {
       outcome = { error }
     }

@@ -62,7 +62,9 @@ export class Runspace {
   /** Runs one cmdlet. Settles when it has left the runspace, or the runspace is lost: see `lostBecause`. */
   async run(command: Command, options: Omit<RunOptions, 'turn'>): Promise<InvocationResult> {
     const pipelineId = randomUUID()
-    const fragments = this.client.startPipeline(command, { pipelineId, fragmentBytesMax: this.shell.fragmentBytesMax })
+    const { fragmentBytesMax } = this.shell
+    const { properties } = options
+    const fragments = this.client.startPipeline(command, { pipelineId, fragmentBytesMax, properties })
     const run = new PipelineRun({ ...this.options, client: this.client, pipelineId }, { ...options, turn: this.last })
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     promise.catch(() => {})

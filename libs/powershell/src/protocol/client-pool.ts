@@ -42,6 +42,8 @@ export class ClientPool {
   private readonly runspaces: { min: number; max: number }
   private readonly limits: AssemblerLimits
   private readonly assemblers = new Map<string, FragmentAssembler>()
+  /** Of pipelines whose output is wanted in part. */
+  private readonly wanted = new Map<string, ReadonlySet<string>>()
   private currentState: PoolState = 'before-open'
   private serverProtocolVersion: string | undefined
   private objectCount = 0
@@ -77,14 +79,19 @@ export class ClientPool {
 
   /**
    * CREATE_PIPELINE as fragments, in the order they must be sent. Throws what `checkCommand` throws, and
-   * PermanentError('value-refused') for a parameter that has no encoding.
+   * PermanentError('value-refused') for a parameter that has no encoding. `properties`: the only ones that the objects of its
+   * output will have.
    */
-  startPipeline(command: Command, options: { pipelineId: string; fragmentBytesMax: number }): Buffer[] {
+  startPipeline(
+    command: Command,
+    options: { pipelineId: string; fragmentBytesMax: number; properties?: ReadonlySet<string> | undefined },
+  ): Buffer[] {
     checkCommand(command)
     if (this.currentState !== 'opened') throw wrongState('start a pipeline', 'opened', this.currentState)
     const pipelineId = options.pipelineId.toLowerCase()
     const xml = createPipelineXml(command, this.serverProtocolVersion ?? '2.0')
     this.assemblers.set(pipelineId, new FragmentAssembler(this.limits))
+    if (options.properties !== undefined) this.wanted.set(pipelineId, options.properties)
     return this.cut(this.message(MESSAGE_TYPES.createPipeline, pipelineId, xml), options.fragmentBytesMax)
   }
 
@@ -108,6 +115,7 @@ export class ClientPool {
 
   forgetPipeline(pipelineId: string): void {
     this.assemblers.delete(pipelineId.toLowerCase())
+    this.wanted.delete(pipelineId.toLowerCase())
   }
 
   private accept(message: PsrpMessage, stream: string, events: ClientEvent[]): void {
@@ -119,7 +127,7 @@ export class ClientPool {
       this.acceptForPool(message, events)
       return
     }
-    if (this.assemblers.has(pipelineId)) acceptForPipeline(message, pipelineId, events)
+    if (this.assemblers.has(pipelineId)) acceptForPipeline(message, { pipelineId, wanted: this.wanted.get(pipelineId) }, events)
   }
 
   private acceptForPool(message: PsrpMessage, events: ClientEvent[]): void {
@@ -164,10 +172,14 @@ export class ClientPool {
   }
 }
 
-function acceptForPipeline(message: PsrpMessage, pipelineId: string, events: ClientEvent[]): void {
+function acceptForPipeline(
+  message: PsrpMessage,
+  { pipelineId, wanted }: { pipelineId: string; wanted: ReadonlySet<string> | undefined },
+  events: ClientEvent[],
+): void {
   switch (message.type) {
     case MESSAGE_TYPES.pipelineOutput:
-      events.push({ kind: 'output', pipelineId, value: decodeClixml(message.xml) })
+      events.push({ kind: 'output', pipelineId, value: decodeClixml(message.xml, wanted) })
       return
     case MESSAGE_TYPES.errorRecord:
       events.push({ kind: 'error', pipelineId, record: readErrorRecord(decodeClixml(message.xml)) })

@@ -10,10 +10,12 @@ const NO_TYPES: readonly string[] = Object.freeze([])
 
 /**
  * Decodes one CLIXML value ([MS-PSRP] 2.2.5); an `<Objs>` envelope around it is allowed. Strict: throws
- * PermanentError('xml-malformed' | 'xml-too-deep' | 'clixml-malformed') for anything else, never returns half a value.
+ * PermanentError('xml-malformed' | 'xml-too-deep' | 'clixml-malformed') for anything else, never returns half a value. With
+ * `wanted`, the outermost object has only those of its properties; of the text of the others nothing is looked at but that it
+ * is well formed.
  */
-export function decodeClixml(xml: string): PsData {
-  return new ClixmlDecoder(xml).decode()
+export function decodeClixml(xml: string, wanted?: ReadonlySet<string>): PsData {
+  return new ClixmlDecoder(xml, wanted).decode()
 }
 
 type Part = { value: PsData | undefined; isContainer: boolean; hasMembers: boolean }
@@ -32,8 +34,12 @@ class ClixmlDecoder {
   /** Objects still being read; the value is made when something within refers to the object around it. */
   private readonly unfinished = new Map<string, MutableObject | undefined>()
 
-  constructor(xml: string) {
+  private readonly wanted: ReadonlySet<string> | undefined
+  private depth = 0
+
+  constructor(xml: string, wanted: ReadonlySet<string> | undefined) {
     this.reader = new XmlReader(xml, DEPTH_MAX)
+    this.wanted = wanted
   }
 
   decode(): PsData {
@@ -77,7 +83,9 @@ class ClixmlDecoder {
     if (id !== undefined) this.unfinished.set(id, undefined)
     const object = emptyObject()
     const part: Part = { value: undefined, isContainer: false, hasMembers: false }
+    this.depth++
     while (this.nextChild()) this.decodePart(reader.name, object, part)
+    this.depth--
     object.value = part.value
     return this.finishObject(id, object, part)
   }
@@ -160,7 +168,11 @@ class ClixmlDecoder {
         continue
       }
       part.hasMembers = true
-      properties[decodeClixmlString(name)] = this.decodeElement()
+      if (this.wanted === undefined || this.depth > 1 || this.wanted.has(name)) {
+        properties[decodeClixmlString(name)] = this.decodeElement()
+      } else if (isScalarTag(reader.name) || reader.name === 'S') reader.skipContent()
+      // Something within may be what a later property refers to.
+      else this.decodeElement()
     }
   }
 

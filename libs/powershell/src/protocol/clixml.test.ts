@@ -249,3 +249,31 @@ describe('CLIXML', () => {
     expect(() => encodeClixml(circle)).toThrow(expect.objectContaining({ code: 'value-refused' }))
   })
 })
+
+describe('a part of an object', () => {
+  const list = '<TN RefId="1"><T>List</T></TN>'
+  const xml =
+    '<Obj RefId="0"><TN RefId="0"><T>A</T></TN><Props><S N="Wanted">yes</S><S N="Other">a &amp; b</S><I32 N="Count">7</I32>' +
+    `<Obj N="Unwanted" RefId="1">${list}<LST><S>x</S></LST></Obj>` +
+    '<Obj N="List" RefId="2"><TNRef RefId="1"/><LST><S>x</S></LST><MS><S N="Other">kept</S></MS></Obj></Props></Obj>'
+
+  test('has the properties that were asked for, with all that is in them', () => {
+    const whole = decodeClixml(xml) as PsObject
+    const part = decodeClixml(xml, new Set(['Wanted', 'List'])) as PsObject
+
+    expect(part).toEqual({ ...whole, properties: { Wanted: whole.properties['Wanted'], List: whole.properties['List'] } })
+  })
+
+  test('may refer to what is in a property that nobody asked for', () => {
+    const part = decodeClixml(
+      '<Obj RefId="0"><Props><Obj N="A" RefId="1"><LST><S>x</S></LST></Obj><Ref N="B" RefId="1"/></Props></Obj>',
+      new Set(['B']),
+    )
+
+    expect(part).toMatchObject({ properties: { B: ['x'] } })
+  })
+
+  test('is refused like the whole when it is not well formed', () => {
+    expect(() => decodeClixml('<Obj RefId="0"><Props><S N="A">&nope;</S></Props></Obj>', new Set())).toThrow('not well formed')
+  })
+})

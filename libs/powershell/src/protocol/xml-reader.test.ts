@@ -68,6 +68,27 @@ describe('XmlReader', () => {
     expect(() => reader.readContent()).toThrow(PermanentError)
   })
 
+  test.each(['text', '', 'a &amp; b', 'x]y', '<![CDATA[z]]>', '<!-- c -->d'])(
+    'skips content where reading it would end: %s',
+    (text) => {
+      const reading = new XmlReader(`<a>${text}</a>`, 4)
+      const skipping = new XmlReader(`<a>${text}</a>`, 4)
+      reading.next()
+      skipping.next()
+      reading.readContent()
+      skipping.skipContent()
+
+      expect([skipping.next(), skipping.depth]).toEqual([reading.next(), reading.depth])
+    },
+  )
+
+  test.each(['a &nope; b', ']]>', '<b/>', 'never closed'])('refuses to skip what it refuses to read: %s', (text) => {
+    const reader = new XmlReader(text === 'never closed' ? `<a>${text}` : `<a>${text}</a>`, 4)
+    reader.next()
+
+    expect(() => reader.skipContent()).toThrow('not well formed')
+  })
+
   test('skips an element with all that is in it', () => {
     const reader = new XmlReader('<a><b><c>x</c><b/></b><d/></a>', 10)
     reader.next()

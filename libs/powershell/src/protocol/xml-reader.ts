@@ -110,6 +110,21 @@ export class XmlReader {
     }
   }
 
+  /** `readContent` for text that nobody wants: as strict, but without making it. */
+  skipContent(): void {
+    if (!this.emptyElement) {
+      const { source, position } = this
+      const end = source.indexOf('<', position)
+      // Text with an ampersand is read all the same: the reference may be one that must be refused.
+      if (end > 0 && source.charCodeAt(end + 1) === SLASH && !hasMarkup(source, position, end)) {
+        this.position = end
+        this.readClose()
+        return
+      }
+    }
+    this.readContent()
+  }
+
   /** After `open`: moves past the matching close tag, whatever is between. */
   skip(): void {
     const depth = this.open.length
@@ -233,6 +248,15 @@ export class XmlReader {
     this.position = end
     return source.slice(start, end)
   }
+}
+
+/** An ampersand, or the bracket that `]]>` would begin with. */
+function hasMarkup(source: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const code = source.charCodeAt(at)
+    if (code === 38 || code === 93) return true
+  }
+  return false
 }
 
 function isSpace(code: number): boolean {

@@ -50,7 +50,12 @@ export function printExchangeObject(object: ExchangeObject): string {
       xml += `<ToString>${text(value.text)}</ToString><I32>${value.number}</I32></Obj>`
     } else xml += printValue(name, value)
   }
-  return `${xml}</Props></Obj>`
+  return inOnePiece(`${xml}</Props></Obj>`)
+}
+
+/** V8 keeps a string that was put together as a tree of its pieces; whoever encodes it later would have to walk it. */
+function inOnePiece(text: string): string {
+  return Buffer.from(text).toString()
 }
 
 type PlainValue = Exclude<ExchangeValue, { strings: readonly string[] } | { enumeration: string }>

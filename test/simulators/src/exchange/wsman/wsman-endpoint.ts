@@ -166,13 +166,14 @@ export class WsmanEndpoint {
     if (response.destroyed || response.writableEnded) return
     const type = 'application/soap+xml;charset=UTF-8'
     if (body.length > 1024 && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
-      const bytes = gzipSync(body, { level: 1 })
+      const zipped = gzipSync(body, { level: 1 })
       response
-        .writeHead(status, { 'Content-Type': type, 'Content-Encoding': 'gzip', 'Content-Length': bytes.length })
-        .end(bytes)
+        .writeHead(status, { 'Content-Type': type, 'Content-Encoding': 'gzip', 'Content-Length': zipped.length })
+        .end(zipped)
       return
     }
-    response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) }).end(body)
+    const bytes = Buffer.from(body)
+    response.writeHead(status, { 'Content-Type': type, 'Content-Length': bytes.length }).end(bytes)
   }
 }
 
