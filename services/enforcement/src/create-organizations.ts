@@ -12,8 +12,11 @@ import { ExchangeConnection } from './exchange-connection.ts'
 import type { Organization } from './organization.ts'
 import { OrganizationPause } from './organization-pause.ts'
 
-/** So many messages in hand for each runspace: enough to keep it busy while others read, record and wait for their notices. */
-const IN_HAND_PER_RUNSPACE = 16
+/**
+ * So many messages in hand for each runspace: one that runs, one sent ahead, and enough that are being read or recorded. Each more
+ * is a change that must be looked up in Exchange should this process die.
+ */
+const IN_HAND_PER_RUNSPACE = 6
 const IN_HAND_MIN = 24
 
 /** The organisations of the settings; none is connected before it is needed. */
