@@ -46,7 +46,10 @@ export type BeginningChange = { readonly change: NewAccessChange; readonly epoch
  * Commits that cmdlets are about to be sent, each as a new change or out of an announced one.
  * @returns in order; false: the connector of the organisation has another epoch now, so nothing may be written.
  */
-export async function beginAccessChanges(pool: Store['pool'], beginning: readonly BeginningChange[]): Promise<boolean[]> {
+export async function beginAccessChanges(
+  pool: Pick<Store['pool'], 'query'>,
+  beginning: readonly BeginningChange[],
+): Promise<boolean[]> {
   const rows = beginning.map(({ change, epoch }) => ({
     id: change.id,
     organization_id: change.organizationId,

@@ -50,6 +50,11 @@ export class AdvisoryLocks implements AsyncDisposable {
     this.#options = options
   }
 
+  /** Opens the connection before it is needed. Throws RetryableError(`lock-connection-lost`). */
+  async open(): Promise<void> {
+    using _lock = await this.tryLock(`opening:${this.#options.applicationName}`)
+  }
+
   /** Undefined when anybody holds it, this process included. Throws RetryableError(`lock-connection-lost`). */
   async tryLock(name: string): Promise<AdvisoryLock | undefined> {
     if (this.#isClosed) throw lost('The locks are closed')

@@ -80,7 +80,7 @@ export type MailboxKey = { readonly mailboxId: string; readonly organizationId: 
 
 /** In the order of asking; undefined where there is no such mailbox, or it has vanished from Exchange. */
 export async function readMailboxesToDecide(
-  pool: Store['pool'],
+  pool: Pick<Store['pool'], 'query'>,
   o: { mailboxes: readonly MailboxKey[]; missingRefreshesMax: number },
 ): Promise<(MailboxToDecide | undefined)[]> {
   const { rows } = await pool.query<MailboxToDecide>({
@@ -152,7 +152,7 @@ export type NewMailboxDecision = MailboxKey & {
  * @returns their versions, in order; undefined where another decision was stored since it was read, and so nothing was.
  */
 export async function storeMailboxDecisions(
-  pool: Store['pool'],
+  pool: Pick<Store['pool'], 'query'>,
   mailboxes: readonly NewMailboxDecision[],
 ): Promise<(number | undefined)[]> {
   const wanted = mailboxes.map((one) => ({

@@ -132,3 +132,4 @@ export {
   updateRun,
   waitForRun,
 } from './sync-runs.ts'
+export { warmConnections } from './warm-connections.ts'

@@ -69,7 +69,7 @@ export type EnforcedMailbox = { readonly mailboxId: string; readonly organizatio
 
 /** In the order of asking; undefined where discovery has never stored this mailbox of this organisation. No mailbox twice. */
 export async function readMailboxesToEnforce(
-  pool: Store['pool'],
+  pool: Pick<Store['pool'], 'query'>,
   mailboxes: readonly EnforcedMailbox[],
 ): Promise<(MailboxToEnforce | undefined)[]> {
   const { rows } = await pool.query<MailboxToEnforce>({
@@ -137,7 +137,10 @@ const RECORD = {
  * Everything that carrying out (or giving up) decisions leaves behind, in one statement and so all or nothing. No mailbox may
  * be in it twice. Doing it again changes nothing.
  */
-export async function recordEnforcements(pool: Store['pool'], records: readonly EnforcementRecord[]): Promise<void> {
+export async function recordEnforcements(
+  pool: Pick<Store['pool'], 'query'>,
+  records: readonly EnforcementRecord[],
+): Promise<void> {
   await pool.query({
     ...RECORD,
     values: [

@@ -49,7 +49,7 @@ const READ_FACTS = {
 }
 
 /** What has come of a change and, if it still needs one, what its notice is made from. `undefined`: it is not stored. */
-export async function readNoticeFacts(pool: Store['pool'], changeId: string): Promise<NoticeFacts | undefined> {
+export async function readNoticeFacts(pool: Pick<Store['pool'], 'query'>, changeId: string): Promise<NoticeFacts | undefined> {
   type Stored = Omit<NoticeFacts, 'change'> & { change: Omit<NoticeFacts['change'], 'announced_at'>; announced_at: Date | null }
   const { rows } = await pool.query<Stored>({ ...READ_FACTS, values: [changeId] })
   const [stored] = rows
@@ -109,7 +109,7 @@ const READ = {
     where n.id = $1::uuid`,
 }
 
-export async function readNotice(pool: Store['pool'], noticeId: string): Promise<NoticeToSend | undefined> {
+export async function readNotice(pool: Pick<Store['pool'], 'query'>, noticeId: string): Promise<NoticeToSend | undefined> {
   const { rows } = await pool.query<NoticeToSend>({ ...READ, values: [noticeId] })
   return rows[0]
 }

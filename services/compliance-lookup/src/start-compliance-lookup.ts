@@ -4,7 +4,7 @@ import { AdvisoryLocks, readOpenRunOf, readRunReadiness } from '@gatehouse/store
 import { readSecret, type Worker } from '@gatehouse/worker'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { decideMailbox } from './decide-mailbox.ts'
-import { createDecisionStore } from './decision-store.ts'
+import { createDecisionStore, warmDecisionStore } from './decision-store.ts'
 import { handleRefresh } from './handle-refresh.ts'
 import { createRefreshGate } from './refresh-gate.ts'
 
@@ -26,6 +26,7 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
     onLost: (error) => log.warn({ err: error }, 'The connection that holds the locks was lost'),
   })
   stack.use(locks)
+  await locks.open()
   const { caFile, clientSecretFile, ...graph } = settings.graph
   const deps: ComplianceLookupDeps = {
     pool: store.pool,
@@ -46,6 +47,7 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
     shrinkPercentMax: settings.graph.shrinkPercentMax,
     log,
   }
+  await warmDecisionStore(store.pool)
   const consumer = await broker.consume({
     service: 'compliance-lookup',
     concurrency: CONCURRENCY,

@@ -8,6 +8,7 @@ import {
   readMailboxesToEnforce,
   recordEnforcements,
   type Store,
+  warmConnections,
 } from '@gatehouse/store'
 
 /** What every message reads and leaves behind; those in hand at the same time are read and recorded together. */
@@ -20,6 +21,15 @@ export type EnforcementStore = {
 }
 
 const BATCH_MAX = 32
+
+/** Before the first message: on every connection once what each message asks for. */
+export async function warmEnforcementStore(pool: Store['pool']): Promise<void> {
+  await warmConnections(pool, async (connection) => {
+    await readMailboxesToEnforce(connection, [])
+    await beginAccessChanges(connection, [])
+    await recordEnforcements(connection, [])
+  })
+}
 
 /** At most four connections of the pool at once: whoever has work for a runspace must not wait behind those who only read. */
 export function createEnforcementStore(pool: Store['pool']): EnforcementStore {

@@ -2,7 +2,7 @@ import { AdvisoryLocks } from '@gatehouse/store'
 import type { Worker } from '@gatehouse/worker'
 import { createOrganizations } from './create-organizations.ts'
 import type { EnforcementDeps } from './enforcement-deps.ts'
-import { createEnforcementStore } from './enforcement-store.ts'
+import { createEnforcementStore, warmEnforcementStore } from './enforcement-store.ts'
 import { handleActOnDevice } from './handle-act-on-device.ts'
 import { handleMailboxDecided } from './handle-mailbox-decided.ts'
 import { handleReconcileOrganization } from './handle-reconcile-organization.ts'
@@ -20,6 +20,7 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
     onLost: (error) => log.warn({ err: error }, 'The connection that holds the mailbox locks was lost'),
   })
   stack.use(locks)
+  await locks.open()
   const organizations = createOrganizations(worker)
   for (const { connection } of organizations) stack.use(connection)
   const deps: EnforcementDeps = {
@@ -31,6 +32,7 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
     maxAttempts: settings.broker.maxAttempts,
     log,
   }
+  await warmEnforcementStore(store.pool)
   const inHandMax = organizations.reduce((sum, each) => sum + each.inHandMax, 0)
   const consumer = await broker.consume({
     service: 'enforcement',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createEwsSender, type MailSender } from '@gatehouse/mail'
-import { AdvisoryLocks } from '@gatehouse/store'
+import { AdvisoryLocks, readNotice, readNoticeFacts, warmConnections } from '@gatehouse/store'
 import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
 import { handleAccessChanged } from './handle-access-changed.ts'
 import { handleSendNotice } from './handle-send-notice.ts'
@@ -10,6 +10,7 @@ import { createOutbox, type Outbox } from './outbox.ts'
 /** Messages in hand at once. Waiting for a slot of an organisation costs nothing, so a slow server never stops the others. */
 const CONCURRENCY = 64
 const HANDLER_MS = 300_000
+const NOTHING = '00000000-0000-0000-0000-000000000000'
 
 /** Starts sending notices: one sender and one outbox for each organisation with mail. */
 export async function startNotification(worker: Worker): Promise<AsyncDisposable> {
@@ -28,6 +29,11 @@ export async function startNotification(worker: Worker): Promise<AsyncDisposable
     onLost: (error) => log.warn({ err: error }, 'The connection that holds the notice locks was lost'),
   })
   stack.use(locks)
+  await locks.open()
+  await warmConnections(store.pool, async (connection) => {
+    await readNoticeFacts(connection, NOTHING)
+    await readNotice(connection, NOTHING)
+  })
   const deps: NotificationDeps = { pool: store.pool, locks, outboxes, log, now: () => new Date() }
   stack.use(
     await worker.broker.consume({
