@@ -55,6 +55,7 @@ function createOrganization({ name, exchange, mail }: OrganizationSettings, work
     pause: new OrganizationPause({ now: Date.now, random: Math.random }),
     noticeWaitMs: mail.enabled ? mail.noticeWaitSecondsMax * 1_000 : 0,
     inHandMax: Math.max(runspaces * IN_HAND_PER_RUNSPACE, IN_HAND_MIN),
+    runspaces,
     inHand: 0,
   }
 }

@@ -15,9 +15,15 @@ export class ExchangeConnection implements AsyncDisposable {
   readonly #options: ExchangeConnectionOptions
   readonly #stop = new AbortController()
   #connected: Promise<Connected> | undefined
+  #current: Connected | undefined
 
   constructor(options: ExchangeConnectionOptions) {
     this.#options = options
+  }
+
+  /** How many shells the pool may have now; undefined before the first connection. */
+  get shellsAllowed(): number | undefined {
+    return this.#current?.exchange.stats()?.shellsAllowed
   }
 
   async use(signal: AbortSignal): Promise<Connected> {
@@ -58,7 +64,8 @@ export class ExchangeConnection implements AsyncDisposable {
     const epoch = await this.#options.readEpoch()
     if (epoch === undefined)
       throw new RetryableError('connector-missing', 'The organisation has no connector yet', { detail: { mayHaveRun: false } })
-    return { exchange: await this.#options.connect(this.#stop.signal), epoch }
+    this.#current = { exchange: await this.#options.connect(this.#stop.signal), epoch }
+    return this.#current
   }
 
   #dispose(connected: Connected): void {

@@ -5,6 +5,7 @@ import { announceBlock } from './announce-block.ts'
 import { endedChanges } from './ended-changes.ts'
 import type { EnforcementDeps } from './enforcement-deps.ts'
 import { findBlockWait } from './find-block-wait.ts'
+import { inHandLimit } from './in-hand-limit.ts'
 import { newAccessChange, type Task } from './new-access-change.ts'
 import { type PlannedAccessChange, planAccessChange } from './plan-access-change.ts'
 import { publishAccessChanged } from './publish-access-changed.ts'
@@ -12,6 +13,7 @@ import { resolveUncertainWrites } from './resolve-uncertain-writes.ts'
 import { writeAccessChange } from './write-access-change.ts'
 
 const BUSY_MS = 500
+const FEW_SHELLS_MS = 2_000
 const NOT_READY_MS = 2_000
 
 /** Safe to run twice: reads both sides again every time and performs only what still differs. */
@@ -24,7 +26,9 @@ export async function handleMailboxDecided(
   const organization = deps.organizations.get(message.organizationId)
   if (organization === undefined)
     throw new PermanentError('organization-unknown', 'The organisation is not in the settings of this worker')
-  if (organization.inHand >= organization.inHandMax) return later(BUSY_MS, 'organization-busy')
+  const limit = inHandLimit(organization, organization.connection.shellsAllowed)
+  // The pool itself lets what is urgent go first.
+  if (organization.inHand >= limit && context.lane !== 'urgent') return later(FEW_SHELLS_MS, 'organization-busy')
   organization.inHand++
   try {
     using lock = await deps.locks.tryLock(`mailbox:${message.mailboxId}`)

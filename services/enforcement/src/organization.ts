@@ -11,5 +11,7 @@ export type Organization = {
   readonly noticeWaitMs: number
   /** The most messages of it in hand at once, so that a slow Exchange cannot take the slots of the others. */
   readonly inHandMax: number
+  /** Shells it has when the account's budget is not shared. */
+  readonly runspaces: number
   inHand: number
 }

@@ -21,6 +21,7 @@ class ExchangeDouble {
   failWrite: { error: Error; isApplied: boolean } | undefined
   connectError: Error | undefined
   connects = 0
+  shellsAllowed = 12
   onWrite: (() => Promise<void>) | undefined
 
   connect(): Promise<Exchange> {
@@ -42,7 +43,8 @@ class ExchangeDouble {
       return { durationMs: 5 }
     }
     const dispose = { [Symbol.asyncDispose]: () => Promise.resolve() }
-    return Promise.resolve({ readCasMailbox, setCasMailbox, ...dispose } as unknown as Exchange)
+    const stats = () => ({ shellsAllowed: this.shellsAllowed })
+    return Promise.resolve({ readCasMailbox, setCasMailbox, stats, ...dispose } as unknown as Exchange)
   }
 }
 
@@ -73,7 +75,16 @@ export class EnforcementFixture implements AsyncDisposable {
     })
     stack.use(connection)
     const pause = new OrganizationPause({ now: () => this.now, random: () => 0 })
-    this.organization = { id, name: 'contoso', connection, pause, noticeWaitMs: 900_000, inHandMax: 100, inHand: 0 }
+    this.organization = {
+      id,
+      name: 'contoso',
+      connection,
+      pause,
+      noticeWaitMs: 900_000,
+      inHandMax: 100,
+      runspaces: 12,
+      inHand: 0,
+    }
     const locks = new AdvisoryLocks({ pool: store.pool, applicationName: 'locks', onLost: () => {} })
     stack.use(locks)
     const publish = async (type: MessageType, fields: object) => {

@@ -176,6 +176,26 @@ describe('a block', () => {
   })
 })
 
+describe('a worker whose copies have nearly all shells of the account', () => {
+  it('leaves what it cannot carry out soon to the others, but nothing that is urgent', async () => {
+    await world.handle(await world.decide(await world.addMailbox(), { ApplA: 'allow' }))
+    world.exchange.shellsAllowed = 1
+    const hold = Promise.withResolvers<void>()
+    world.exchange.onWrite = () => hold.promise
+    const held = await Promise.all(
+      Array.from({ length: 9 }, async () => await world.decide(await world.addMailbox(), { ApplA: 'allow' })),
+    )
+    const handled = held.map((message) => world.handle(message))
+    const next = await world.decide(await world.addMailbox(), { ApplA: 'allow' })
+
+    expect(await world.handle(next)).toMatchObject({ kind: 'later', reason: 'organization-busy' })
+    const urgent = world.handle(next, { lane: 'urgent' })
+    hold.resolve()
+
+    expect(await Promise.all([...handled, urgent])).toEqual(Array.from({ length: 10 }, () => done))
+  })
+})
+
 describe('a write whose answer is lost', () => {
   const lost = new RetryableError('exchange-connection-lost', 'cut', { detail: { scope: 'server', mayHaveRun: true } })
 
