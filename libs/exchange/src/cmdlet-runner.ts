@@ -9,7 +9,10 @@ import { readRows } from './read-rows.ts'
 type Parameters = Record<string, PsValue>
 
 export type CmdletRunner = {
-  /** A bulk read of rows that `parse` makes out of no more than these `properties`: malformed rows are set aside, an error that ended the cmdlet is thrown. */
+  /**
+   * A bulk read of rows that `parse` makes out of no more than these `properties`: malformed rows are set aside, an error that
+   * ended the cmdlet is thrown.
+   */
   readAll<Row>(
     o: { key: CmdletKey; parameters?: Parameters; properties?: ReadonlySet<string>; parse: (row: PsObject) => Row },
     signal: AbortSignal,

@@ -29,11 +29,12 @@ export class PoolScheduler {
   private readonly queue = new UrgentQueue()
   /** Last in, first out: shells that are not needed get old and are closed. */
   private readonly idle: number[] = []
-  /** Commands in each busy shell: one, or one that runs and one sent ahead. */
-  private readonly busy = new Map<number, number>()
-  /** Busy shells with one command, the one that has run longest first: where a command can be sent ahead. */
-  private readonly ahead = new Set<number>()
-  private aheadCount = 0
+  /** Shells that run a command. */
+  private readonly busy = new Set<number>()
+  /** Those of them that can be sent another ahead, the one that has run longest first. */
+  private readonly takers = new Set<number>()
+  /** Those of them that have been. */
+  private readonly sentAhead = new Set<number>()
   private openingCount = 0
   private allowed: number
   private growAt = Number.POSITIVE_INFINITY
@@ -95,7 +96,7 @@ export class PoolScheduler {
       return { kind: 'open' }
     }
     // Only with work for every shell: a command that is tied to one would else miss another that becomes free earlier.
-    if (this.ahead.size > 0 && this.aheadCount < aheadMax && this.queue.size >= this.busy.size)
+    if (this.takers.size > 0 && this.sentAhead.size < aheadMax && this.queue.size >= this.busy.size)
       return this.startWhenPaced(now, true)
     return this.growAt < Number.POSITIVE_INFINITY ? { kind: 'wait', until: this.growAt } : undefined
   }
@@ -152,28 +153,16 @@ export class PoolScheduler {
 
   /** A command in this shell is over. True: the shell is now idle; false: it goes on with the one that was sent ahead. */
   freed(shellId: number): boolean {
-    if (this.leaves(shellId)) {
-      this.idle.push(shellId)
-      return true
-    }
-    this.ahead.add(shellId)
-    return false
+    const isIdle = this.retired(shellId)
+    if (isIdle) this.idle.push(shellId)
+    else this.takers.add(shellId)
+    return isIdle
   }
 
   /** A command in a shell that takes no more is over. True: there is no other in it, and the shell is forgotten. */
   retired(shellId: number): boolean {
-    return this.leaves(shellId)
-  }
-
-  private leaves(shellId: number): boolean {
-    this.ahead.delete(shellId)
-    if (this.busy.get(shellId) === 2) {
-      this.busy.set(shellId, 1)
-      this.aheadCount--
-      return false
-    }
-    this.busy.delete(shellId)
-    return true
+    this.takers.delete(shellId)
+    return !this.sentAhead.delete(shellId) && this.busy.delete(shellId)
   }
 
   /** Takes an idle shell out, to be closed. False when it is not idle. */
@@ -207,19 +196,17 @@ export class PoolScheduler {
   private takeLastIdle(): number | undefined {
     const shellId = this.idle.pop()
     if (shellId === undefined) return undefined
-    this.busy.set(shellId, 1)
-    this.ahead.add(shellId)
+    this.busy.add(shellId)
+    this.takers.add(shellId)
     return shellId
   }
 
   private takeAhead(): number | undefined {
-    for (const shellId of this.ahead) {
-      this.ahead.delete(shellId)
-      this.busy.set(shellId, 2)
-      this.aheadCount++
-      return shellId
-    }
-    return undefined
+    const [shellId] = this.takers
+    if (shellId === undefined) return undefined
+    this.takers.delete(shellId)
+    this.sentAhead.add(shellId)
+    return shellId
   }
 
   private growBack(now: number): void {
