@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PermanentError } from '@gatehouse/messages'
-import { loadSettings } from '@gatehouse/worker'
+import { loadSettingsOfUp } from './load-settings-of-up.ts'
 
 export type ControlAddress = { url: string; tokenFile: string }
 
@@ -24,7 +24,8 @@ export async function findControl(options: FindControlOptions): Promise<ControlA
   if (options.url !== undefined && options.tokenFile !== undefined) return { url: options.url, tokenFile: options.tokenFile }
   const noted = await readAddress(join(options.stateDirectory, ADDRESS_FILE))
   if (options.config !== undefined) {
-    const { control } = loadSettings({ path: options.config, env: options.env })
+    const { settings } = await loadSettingsOfUp({ path: options.config, env: options.env })
+    const { control } = settings
     // Port 0 means "any free one": only the running control knows which.
     if (control.port !== 0) return { url: `http://${control.host}:${control.port}`, tokenFile: control.tokenFile }
   }

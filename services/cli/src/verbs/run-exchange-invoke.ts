@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { PermanentError } from '@gatehouse/messages'
 import { createRemotingEngine, type PsValue } from '@gatehouse/powershell'
-import { loadSettings, readSecret } from '@gatehouse/worker'
+import { readSecret } from '@gatehouse/worker'
 import { z } from 'zod'
 import { formatPsData, toJson } from '../format-ps-data.ts'
+import { loadSettingsOfUp } from '../load-settings-of-up.ts'
 import { printable, type Terminal } from '../terminal.ts'
 
 export type InvokeOptions = {
@@ -28,7 +29,7 @@ export async function runExchangeInvoke(
   context: { env: Record<string, string | undefined>; terminal: Terminal; signal: AbortSignal },
 ): Promise<number> {
   const parameters = parseParameters(options.parameters)
-  const endpoint = endpointOf(options, context.env)
+  const endpoint = await endpointOf(options, context.env)
   await using engine = createRemotingEngine({
     transport: {
       kind: 'wsman',
@@ -78,7 +79,7 @@ function parseParameters(text: string): Record<string, PsValue> {
   }
 }
 
-function endpointOf(options: InvokeOptions, env: Record<string, string | undefined>): Endpoint {
+async function endpointOf(options: InvokeOptions, env: Record<string, string | undefined>): Promise<Endpoint> {
   if (options.url !== undefined) {
     if (options.user === undefined || options.passwordFile === undefined)
       throw new PermanentError('usage', '--url needs --user and --password-file')
@@ -87,10 +88,7 @@ function endpointOf(options: InvokeOptions, env: Record<string, string | undefin
   }
   if (options.config === undefined)
     throw new PermanentError('usage', 'Name the endpoint: --config <gatehouse.yaml>, or --url, --user and --password-file')
-  const settings = loadSettings({
-    path: options.config,
-    env: { GATEHOUSE_DATABASE_URL: 'postgres://127.0.0.1/unused', GATEHOUSE_BROKER_URL: 'amqp://127.0.0.1/unused', ...env },
-  })
+  const { settings } = await loadSettingsOfUp({ path: options.config, env })
   const organization = settings.organizations.find(
     (one) => options.organization === undefined || one.name === options.organization,
   )

@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { databaseUrlOf, loadSettings } from '@gatehouse/worker'
-import { parse } from 'yaml'
-import { z } from 'zod'
+import { databaseUrlOf } from '@gatehouse/worker'
 import { ADDRESS_FILE } from '../find-control.ts'
+import { loadSettingsOfUp } from '../load-settings-of-up.ts'
 import type { WorkerName } from '../processes/start-worker-process.ts'
 import { superviseWorkers } from '../processes/supervise-workers.ts'
 import { applyTopologyOf } from '../system/apply-topology-of.ts'
 import { migrateStore } from '../system/migrate-store.ts'
 import { prepareParts } from '../system/prepare-parts.ts'
-import { type PartsOptions, startParts } from '../system/start-parts.ts'
+import { startParts } from '../system/start-parts.ts'
 import type { Terminal } from '../terminal.ts'
 
 export type UpOptions = { config: string; copies: Partial<Record<WorkerName, number>>; stateDirectory: string; json: boolean }
@@ -28,16 +27,8 @@ export async function runUp(
   const log = (line: string): void => terminal.note(line)
   await mkdir(options.stateDirectory, { recursive: true, mode: 0o711 })
   await using stack = new AsyncDisposableStack()
-  const need = await needOf(options.config, context.env)
-  // Everything is checked before anything is started; placeholders stand for the parts that are still to come.
-  const settings = loadSettings({
-    path: options.config,
-    env: {
-      ...(need.database ? { GATEHOUSE_DATABASE_URL: 'postgres://127.0.0.1/gatehouse' } : {}),
-      ...(need.broker ? { GATEHOUSE_BROKER_URL: 'amqp://127.0.0.1/gatehouse' } : {}),
-      ...context.env,
-    },
-  })
+  // Everything is checked before anything is started.
+  const { settings, need } = await loadSettingsOfUp({ path: options.config, env: context.env })
   const directory = options.stateDirectory
   const parts = stack.use(await startParts({ directory, env: context.env, need, isolated: false, durable: true, log }, signal))
   const env = await prepareParts({ parts, env: context.env, secretsDirectory: join(directory, 'secrets'), log }, signal)
@@ -69,29 +60,6 @@ export async function runUp(
   log('Stopping: work in hand is finished first')
   return 0
 }
-
-/** What neither the settings nor the environment name is started here. */
-async function needOf(path: string, env: Record<string, string | undefined>): Promise<PartsOptions['need']> {
-  const { database, broker } = await readNamedParts(path)
-  return {
-    broker: broker?.url === undefined && env.GATEHOUSE_BROKER_URL === undefined,
-    database: database?.url === undefined && database?.urlFile === undefined && env.GATEHOUSE_DATABASE_URL === undefined,
-  }
-}
-
-async function readNamedParts(path: string): Promise<z.infer<typeof FileParts>> {
-  try {
-    return FileParts.parse(parse(await readFile(path, 'utf8')))
-  } catch {
-    // Whatever is wrong with the file, `loadSettings` says it better.
-    return {}
-  }
-}
-
-const FileParts = z.object({
-  database: z.object({ url: z.unknown(), urlFile: z.unknown() }).partial().optional(),
-  broker: z.object({ url: z.unknown() }).partial().optional(),
-})
 
 async function ensureToken(path: string, log: (line: string) => void): Promise<void> {
   const exists = await access(path).then(
