@@ -1,4 +1,5 @@
 import type { ShellAddress } from '../leases.ts'
+import type { ClientPool } from '../protocol/client-pool.ts'
 
 /** One answer to a Receive, not yet parsed: the next Receive can be on its way before this one is read. */
 export type ReceivedAnswer = {
@@ -14,13 +15,16 @@ export type ReceivedAnswer = {
  */
 export interface RemoteShell {
   readonly address: ShellAddress
+  /** The protocol's state of the runspace pool that this shell belongs to. Several shells may share one. */
+  readonly client: ClientPool
   /** How large a fragment may be that is sent in one request. */
   readonly fragmentBytesMax: number
-  create(creation: Buffer): Promise<void>
+  create(): Promise<void>
   /** The server speaks protocol 2.2 or newer: it takes larger requests. */
   growEnvelope(): void
   startCommand(pipelineId: string, first: Buffer): Promise<void>
-  send(pipelineId: string, fragment: Buffer): Promise<void>
+  /** With undefined: a message of the pool itself. */
+  send(pipelineId: string | undefined, fragment: Buffer): Promise<void>
   /** Waits for output of a pipeline, or with undefined of the shell, at most one operation timeout. */
   receive(pipelineId: string | undefined): Promise<ReceivedAnswer>
   signal(pipelineId: string, kind: 'terminate' | 'stop'): Promise<void>
@@ -28,4 +32,12 @@ export interface RemoteShell {
   delete(): Promise<void>
   reset(): Promise<void>
   destroy(): Promise<void>
+}
+
+/** Makes the shells of a pool, over one way of reaching a server. */
+export interface RemotingTransport {
+  /** A shell that is not created on the server yet. */
+  createShell(): RemoteShell
+  /** How long a shell may be idle before it is closed: below the server's own idle timeout. */
+  readonly idleMs: number
 }

@@ -20,7 +20,7 @@ const MICRO_DELAY = /Micro delay applied\. Actual delayed: (\d{1,7})/i
 const SWEEP_MS_MAX = 5_000
 
 /** A pool of shells with one runspace each. What it does next is decided by PoolScheduler; this class does it. */
-export class WsmanRunspacePool implements RunspacePool {
+export class RemotingRunspacePool implements RunspacePool {
   private readonly options: PoolOptions
   private readonly shellOptions: PooledShellOptions
   private readonly scheduler: PoolScheduler

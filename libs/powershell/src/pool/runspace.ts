@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { InvocationResult } from '../engine.ts'
-import { ClientPool } from '../protocol/client-pool.ts'
+import type { ClientPool } from '../protocol/client-pool.ts'
 import type { Command } from '../protocol/command.ts'
 import { notOpened, refuseBrokenPool } from './broken-pool.ts'
 import { isLoss, PipelineRun, type RunOptions } from './pipeline-run.ts'
@@ -37,7 +37,7 @@ export class Runspace {
   constructor(options: RunspaceOptions) {
     this.options = options
     this.shell = options.shell
-    this.client = new ClientPool({ runspacePoolId: randomUUID() })
+    this.client = options.shell.client
   }
 
   /** Why the shell is of no more use; undefined while it is. */
@@ -48,8 +48,7 @@ export class Runspace {
   /** Creates the shell and waits until its runspace is open. Whatever it throws, the shell must be given up. */
   async open(onCreated: () => Promise<void>): Promise<void> {
     const { shell, client } = this
-    // ShellId and RPID need not be equal, but servers' logs are easier to read when they are.
-    await shell.create(client.open(shell.fragmentBytesMax))
+    await shell.create()
     await onCreated()
     while (!isOpened(client)) {
       const { chunks, isDone } = (await shell.receive(undefined)).read()

@@ -7,6 +7,7 @@ import { type AssemblerLimits, cutIntoFragments, DEFAULT_ASSEMBLER_LIMITS, Fragm
 import { MESSAGE_TYPES, NO_PIPELINE, type PsrpMessage, readMessage, writeMessage } from './message.ts'
 import { isPsObject, type PsData } from './ps-data.ts'
 import { CLIENT_VERSIONS, createPipelineXml, initRunspacePoolXml, sessionCapabilityXml } from './session-xml.ts'
+import type { Trace } from './trace.ts'
 
 export type PoolState = 'before-open' | 'opening' | 'opened' | 'closed' | 'broken'
 export type PipelineState = 'running' | 'stopping' | 'stopped' | 'completed' | 'failed'
@@ -41,6 +42,7 @@ export class ClientPool {
   readonly runspacePoolId: string
   private readonly runspaces: { min: number; max: number }
   private readonly limits: AssemblerLimits
+  readonly trace: Trace | undefined
   private readonly assemblers = new Map<string, FragmentAssembler>()
   /** Of pipelines whose output is wanted in part. */
   private readonly wanted = new Map<string, ReadonlySet<string>>()
@@ -52,10 +54,12 @@ export class ClientPool {
     runspacePoolId: string
     runspaces?: { min: number; max: number }
     limits?: Partial<AssemblerLimits>
+    trace?: Trace | undefined
   }) {
     this.runspacePoolId = options.runspacePoolId.toLowerCase()
     this.runspaces = options.runspaces ?? { min: 1, max: 1 }
     this.limits = { ...DEFAULT_ASSEMBLER_LIMITS, ...options.limits }
+    this.trace = options.trace
     this.assemblers.set(STREAM_OF_POOL, new FragmentAssembler(this.limits))
   }
 

@@ -88,8 +88,9 @@ export class EnvelopeWriter {
     return this.write('command', messageId, this.selector, body)
   }
 
-  send(messageId: string, commandId: string, fragment: Buffer): string {
-    const body = `<rsp:Send><rsp:Stream Name="stdin" CommandId="${commandId}">${fragment.toString('base64')}</rsp:Stream></rsp:Send>`
+  send(messageId: string, commandId: string | undefined, fragment: Buffer): string {
+    const command = commandId === undefined ? '' : ` CommandId="${commandId}"`
+    const body = `<rsp:Send><rsp:Stream Name="stdin"${command}>${fragment.toString('base64')}</rsp:Stream></rsp:Send>`
     return this.write('send', messageId, this.selector, body)
   }
 

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
 import type { ShellAddress } from '../leases.ts'
 import type { ReceivedAnswer, RemoteShell } from '../pool/remote-shell.ts'
+import { ClientPool } from '../protocol/client-pool.ts'
+import type { Trace } from '../protocol/trace.ts'
 import { EnvelopeWriter, payloadBytesOf } from './envelope.ts'
 import { faultError, isOperationTimeout, isShellGone, type WsmanFault } from './fault.ts'
 import { HttpConnection, type HttpOptions, type HttpResponse } from './http-connection.ts'
@@ -13,6 +15,7 @@ export type WsmanShellOptions = {
   readonly idleTimeoutMs: number
   /** How long the server holds a Receive that has nothing to say. */
   readonly operationTimeoutMs: number
+  readonly trace?: Trace | undefined
 }
 
 // The default of Windows Server 2008 R2, and of everything since protocol 2.2.
@@ -26,6 +29,7 @@ const NO_MORE = 'CommandState/Done'
 
 /** A shell on a WSMan endpoint ([MS-WSMV] 3.1.4): one instance, one shell, its own sockets and cookies. */
 export class WsmanShell implements RemoteShell {
+  readonly client: ClientPool
   private readonly options: WsmanShellOptions
   private readonly connection: HttpConnection
   private readonly writer: EnvelopeWriter
@@ -35,6 +39,7 @@ export class WsmanShell implements RemoteShell {
   /** `existing`: a shell that another process created, to be deleted. */
   constructor(options: WsmanShellOptions, existing?: ShellAddress) {
     this.options = options
+    this.client = new ClientPool({ runspacePoolId: randomUUID(), trace: options.trace })
     this.shellId = existing?.shellId ?? randomUUID().toUpperCase()
     this.connection = new HttpConnection(options.http, existing?.cookie)
     this.writer = new EnvelopeWriter(
@@ -57,8 +62,9 @@ export class WsmanShell implements RemoteShell {
     return payloadBytesOf(this.grown ? ENVELOPE_BYTES_GROWN : ENVELOPE_BYTES)
   }
 
-  async create(creation: Buffer): Promise<void> {
+  async create(): Promise<void> {
     const { shellId, options } = this
+    const creation = this.client.open(this.fragmentBytesMax)
     const id = newMessageId()
     const response = await this.request(
       id,
@@ -86,9 +92,9 @@ export class WsmanShell implements RemoteShell {
     }
   }
 
-  async send(pipelineId: string, fragment: Buffer): Promise<void> {
+  async send(pipelineId: string | undefined, fragment: Buffer): Promise<void> {
     const id = newMessageId()
-    await this.request(id, this.writer.send(id, pipelineId.toUpperCase(), fragment), true)
+    await this.request(id, this.writer.send(id, pipelineId?.toUpperCase(), fragment), true)
   }
 
   async receive(pipelineId: string | undefined): Promise<ReceivedAnswer> {
