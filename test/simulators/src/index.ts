@@ -1,4 +1,5 @@
-export { startExchangeSimulator } from './exchange/start-exchange-simulator.ts'
+export { type Cmdlet, type CmdletOutcome, outcome } from './exchange/cmdlets/cmdlet.ts'
+export { type ExchangeSimulatorOptions, startExchangeSimulator } from './exchange/start-exchange-simulator.ts'
 export type { GraphFaults } from './microsoft/graph-faults.ts'
 export {
   type MicrosoftSimulator,

@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Population } from '../population/population.ts'
+import { handleCmdletRoute } from './cmdlet-route.ts'
+import type { Cmdlet } from './cmdlets/cmdlet.ts'
 import { createCmdlets } from './cmdlets/cmdlets.ts'
 import { EwsEndpoint } from './ews/ews-endpoint.ts'
 import { Faults } from './faults.ts'
@@ -39,6 +41,8 @@ export type ExchangeSimulatorOptions = {
   duplicateAdd?: 'ignore' | 'error'
   /** Cmdlets that the account's roles do not contain. */
   hiddenCmdlets?: string[]
+  /** Cmdlets that only a test knows. */
+  moreCmdlets?: readonly Cmdlet[]
   /** With it the server speaks https. PEM. */
   tls?: { key: string; cert: string }
   log?: { error(message: string, detail?: unknown): void }
@@ -117,7 +121,7 @@ function assemble(options: ExchangeSimulatorOptions, identity: Identity): Parts 
     organization,
     ledger,
     faults,
-    cmdlets: createCmdlets(options.hiddenCmdlets ?? []),
+    cmdlets: createCmdlets(options.hiddenCmdlets ?? [], options.moreCmdlets),
     server: machine.name,
     machine,
     duplicateAdd: options.duplicateAdd ?? 'ignore',
@@ -141,7 +145,8 @@ function assemble(options: ExchangeSimulatorOptions, identity: Identity): Parts 
 function handle(parts: Parts, request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url ?? '/', 'http://127.0.0.1')
   const path = url.pathname.toLowerCase()
-  if (path.startsWith('/__simulator/')) {
+  const isCmdletRoute = path === '/__simulator/cmdlet' || path === '/__simulator/cmdlets'
+  if (path.startsWith('/__simulator/') && !isCmdletRoute) {
     readBody(request, BODY_MAX, (text) => {
       const options = { ...parts, host: parts.wsman.host }
       handleSimulatorRoute(options, { method: request.method ?? '', url, text: text ?? '' }, response)
@@ -153,16 +158,23 @@ function handle(parts: Parts, request: IncomingMessage, response: ServerResponse
     return
   }
   const isPowerShell = path === '/powershell/' || path === '/powershell'
-  if (!isPowerShell && path !== '/ews/exchange.asmx') {
+  if (!isPowerShell && !isCmdletRoute && path !== '/ews/exchange.asmx') {
     response.writeHead(404).end()
     return
   }
-  const account = authenticate(parts, request, isPowerShell)
+  const account = authenticate(parts, request, isPowerShell || isCmdletRoute)
   if (account === undefined) {
     parts.ledger.addRefusal('unauthorized')
     const challenges = ['Negotiate', 'Kerberos', `Basic realm="${parts.fqdn}"`]
     request.resume()
     response.writeHead(401, { 'WWW-Authenticate': challenges }).end()
+    return
+  }
+  if (isCmdletRoute) {
+    readBody(request, POWERSHELL_BODY_MAX, (text) => {
+      const { ledger, faults } = parts
+      void handleCmdletRoute({ ledger, faults, runner: parts.wsman.host.runner }, request, response, { path, text })
+    })
     return
   }
   if (request.method !== 'POST') {

@@ -7,6 +7,9 @@ export type CmdletOutcome = {
   output: string[]
   warnings: string[]
   errors: ErrorRecord[]
+  verbose?: string[]
+  debug?: string[]
+  information?: string[]
   failed?: ErrorRecord
 }
 
@@ -41,6 +44,10 @@ export type Cmdlet = {
   /** Asks before it acts, unless `-Confirm:$false` is given; nobody is there to answer. */
   confirms?: boolean
   run(run: CmdletRun): CmdletOutcome
+  /** Instead of `run`, for one that waits for something. */
+  runUntil?(run: CmdletRun, stopped: AbortSignal): Promise<CmdletOutcome>
+  /** Does not listen when it is told to stop. */
+  ignoresStop?: boolean
 }
 
 export function outcome(part: Partial<CmdletOutcome> = {}): CmdletOutcome {

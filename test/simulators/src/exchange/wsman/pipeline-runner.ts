@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { ReceivedCommand } from '@gatehouse/powershell/protocol'
 import { bindParameters } from '../cmdlets/bind-parameters.ts'
 import { type Cmdlet, type CmdletOutcome, type CmdletRun, outcome } from '../cmdlets/cmdlet.ts'
 import {
@@ -27,6 +30,8 @@ export type PipelineRunnerOptions = {
   onDeath: (shell: Shell) => void
 }
 
+type Perform = () => CmdletOutcome | Promise<CmdletOutcome>
+
 /** Runs pipelines: one at a time in each shell, in the order they came. */
 export class PipelineRunner {
   readonly #o: PipelineRunnerOptions
@@ -55,10 +60,50 @@ export class PipelineRunner {
     if (shell.running !== undefined) {
       this.#o.ledger.endPipeline()
       clearTimeout(shell.running.timer)
+      shell.running.stopper?.abort()
       shell.running.state = 'ended'
     }
     shell.queue.length = 0
     shell.running = undefined
+  }
+
+  /** What the account may run. */
+  get cmdlets(): readonly Cmdlet[] {
+    return [...this.#o.cmdlets.values()]
+  }
+
+  /**
+   * Runs a cmdlet outside of any shell, for a client that has its runspaces itself; `lost` where a shell would have died of it.
+   * Rejects once it is stopped: then nothing has changed, unless it was at work already.
+   */
+  async runAlone(received: ReceivedCommand, stopped: AbortSignal): Promise<CmdletOutcome | 'lost'> {
+    const { ledger, faults, latencyMs } = this.#o
+    const command: ShellCommand = {
+      id: randomUUID(),
+      pipelineId: undefined,
+      commands: [received],
+      state: 'running',
+      timer: undefined,
+      ignoresStop: false,
+    }
+    ledger.beginPipeline()
+    try {
+      const prepared = this.#prepare(command)
+      if (typeof prepared !== 'function') return prepared
+      stopped.addEventListener('abort', () => command.stopper?.abort(), { once: true })
+      if (faults.hangs(received.name) !== undefined) {
+        ledger.addFault('hang')
+        return await untilAborted(stopped)
+      }
+      const slowMs = faults.microDelayMs()
+      if (latencyMs() + slowMs > 0) await wait(latencyMs() + slowMs, undefined, { signal: stopped })
+      const result = withMicroDelay(await prepared(), slowMs)
+      if (!faults.killsShellAfterCmdlet()) return result
+      ledger.addFault('shell-death')
+      return 'lost'
+    } finally {
+      ledger.endPipeline()
+    }
   }
 
   #next(shell: Shell): void {
@@ -82,7 +127,7 @@ export class PipelineRunner {
       }
       const slowMs = this.#o.faults.microDelayMs()
       const waitMs = this.#o.latencyMs() + slowMs
-      const finish = () => this.#finish(shell, command, withMicroDelay(prepared(), slowMs))
+      const finish = () => this.#perform(shell, command, prepared, slowMs)
       if (waitMs <= 0) finish()
       else command.timer = setTimeout(finish, waitMs)
       return
@@ -90,8 +135,19 @@ export class PipelineRunner {
     this.#finish(shell, command, prepared)
   }
 
+  #perform(shell: Shell, command: ShellCommand, perform: Perform, slowMs: number): void {
+    const result = perform()
+    if (!(result instanceof Promise)) {
+      this.#finish(shell, command, withMicroDelay(result, slowMs))
+      return
+    }
+    void result.then((later) => {
+      if (command.state === 'running') this.#finish(shell, command, later)
+    })
+  }
+
   /** A refusal, or the work to be done once the latency has passed. */
-  #prepare(command: ShellCommand): CmdletOutcome | (() => CmdletOutcome) {
+  #prepare(command: ShellCommand): CmdletOutcome | Perform {
     const { ledger, cmdlets, faults } = this.#o
     const [received, ...piped] = command.commands
     if (received === undefined || command.commands.some((each) => each.isScript)) {
@@ -123,7 +179,12 @@ export class PipelineRunner {
       ledger.addFault('transient-cmdlet')
       return () => outcome({ errors: [transientDirectoryError(run)] })
     }
-    return () => cmdlet.run(run)
+    const { runUntil } = cmdlet
+    if (runUntil === undefined) return () => cmdlet.run(run)
+    command.ignoresStop = cmdlet.ignoresStop === true
+    const stopper = new AbortController()
+    command.stopper = stopper
+    return () => runUntil(run, stopper.signal)
   }
 
   #finish(shell: Shell, command: ShellCommand, result: CmdletOutcome): void {
@@ -136,6 +197,9 @@ export class PipelineRunner {
     const id = command.pipelineId
     shell.isWriting = true
     for (const text of result.warnings) shell.pool.warning(id, text)
+    for (const text of result.verbose ?? []) shell.pool.verbose(id, text)
+    for (const text of result.debug ?? []) shell.pool.debug(id, text)
+    for (const text of result.information ?? []) shell.pool.information(id, text)
     for (const clixml of result.output) shell.pool.outputEncoded(id, clixml)
     for (const record of result.errors) shell.pool.error(id, record)
     shell.pool.state(id, result.failed === undefined ? 'completed' : 'failed', result.failed)
@@ -145,6 +209,7 @@ export class PipelineRunner {
 
   #end(shell: Shell, command: ShellCommand): void {
     clearTimeout(command.timer)
+    command.stopper?.abort()
     if (command.state === 'running') this.#o.ledger.endPipeline()
     command.state = 'ended'
     const queued = shell.queue.indexOf(command)
@@ -154,6 +219,13 @@ export class PipelineRunner {
     this.#o.onOutput(shell, command)
     this.#next(shell)
   }
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }
 
 function withMicroDelay(result: CmdletOutcome, delayMs: number): CmdletOutcome {

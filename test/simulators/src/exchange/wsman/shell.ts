@@ -10,6 +10,8 @@ export type ShellCommand = {
   state: 'waiting' | 'queued' | 'running' | 'ended'
   timer: NodeJS.Timeout | undefined
   ignoresStop: boolean
+  /** Of a cmdlet that waits for something. */
+  stopper?: AbortController | undefined
 }
 
 /** A Receive that hangs until there is something to say. */
