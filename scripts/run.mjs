@@ -22,7 +22,8 @@ const VERBS = {
   check: (args) => ['scripts/check.ts', ...args],
   gatehouse: (args) => [join(ROOT, 'services/cli/src/main.ts'), ...args],
   demo: (args) => [join(ROOT, 'services/cli/src/main.ts'), 'demo', ...args],
-  bench: ([name, ...args]) => [benchFile(name), ...args],
+  bench: ([name, ...args]) => [fileOf('bench', name), ...args],
+  fuzz: ([name, ...args]) => [fileOf('fuzz', name), ...args],
 }
 
 function fail(code, text) {
@@ -30,11 +31,12 @@ function fail(code, text) {
   process.exit(code)
 }
 
-function benchFile(name) {
-  const folder = join(ROOT, 'test', 'bench')
+/** The program of a bench or a campaign: test/<kind>/<name>.ts. */
+function fileOf(kind, name) {
+  const folder = join(ROOT, 'test', kind)
   const names = existsSync(folder) ? readdirSync(folder).flatMap((file) => file.match(/^([a-z-]+)\.ts$/)?.[1] ?? []) : []
-  if (!names.includes(name)) fail(2, `Usage: npm run bench -- <name> [--json]; names: ${names.join(', ')}`)
-  return join('test', 'bench', `${name}.ts`)
+  if (!names.includes(name)) fail(2, `Usage: npm run ${kind} -- <name> [--json]; names: ${names.join(', ')}`)
+  return join('test', kind, `${name}.ts`)
 }
 
 function readLock(path) {

@@ -1,4 +1,4 @@
-import type { Command, ErrorRecord } from './protocol/command.ts'
+import type { Command, ErrorRecord, InformationRecord, ProgressRecord } from './protocol/command.ts'
 import type { PsObject } from './protocol/ps-data.ts'
 
 /** Opens runspace pools. One engine per endpoint and account; disposing it closes every pool it opened. */
@@ -39,6 +39,12 @@ export type InvocationResult = {
   output: PsObject[]
   errors: ErrorRecord[]
   warnings: string[]
+  verbose: string[]
+  debug: string[]
+  progress: ProgressRecord[]
+  information: InformationRecord[]
+  /** Of verbose, debug, progress and information, what came beyond 10,000 of a kind: counted, not kept. */
+  recordsDropped: number
   /** A terminating error ended the cmdlet; it is the last of `errors`. */
   failed: boolean
   /** From the Command request to the end state, without waiting in the queue. */

@@ -15,6 +15,8 @@ export type PipelineRunContext = {
   readonly stopMs: number
   readonly resultBytesMax: number
   readonly onThrottled: (waitMs: number) => void
+  /** Before everything in flight is broken: those that wait behind this cmdlet are to give way. Never rejects. */
+  readonly clearQueue: () => Promise<void>
 }
 
 export type RunOptions = {
@@ -29,13 +31,15 @@ export type RunOptions = {
 
 const UNSENT_RETRIES_MAX = 3
 const UNSENT_RETRY_MS = 100
+/** Of each of verbose, debug, progress and information: a chatty cmdlet must not fill the memory. */
+const RECORDS_MAX = 10_000
 const NO_PROPERTIES: Readonly<Record<string, PsData>> = Object.freeze(Object.create(null))
 
 /** One pipeline from its Command request to its end state. */
 export class PipelineRun {
   private readonly context: PipelineRunContext
   private readonly run: RunOptions
-  private readonly result: InvocationResult = { output: [], errors: [], warnings: [], failed: false, durationMs: 0 }
+  private readonly result: InvocationResult = emptyResult()
   private readonly stopFromOutside = () =>
     this.stop(new RetryableError('cmdlet-stopped', 'The cmdlet was stopped', { detail: { mayHaveRun: true } }))
   private bytes = 0
@@ -44,6 +48,8 @@ export class PipelineRun {
   private stopReason: PermanentError | RetryableError | undefined
   private unresponsive = false
   private isWaitingForTurn = false
+  private isGivingWay = false
+  private readonly way = Promise.withResolvers<'way'>()
   private shellLost = false
   private outputFailed: unknown
   private cancelTimer: (() => void) | undefined
@@ -58,6 +64,19 @@ export class PipelineRun {
     return this.sent
   }
 
+  /** It has been sent, and waits behind another. */
+  get isWaiting(): boolean {
+    return this.isWaitingForTurn && !this.ended
+  }
+
+  /** The cmdlet before it does not stop: the server is asked to drop this one, so that it can run elsewhere. */
+  giveWay(): void {
+    if (!this.isWaiting || this.stopReason !== undefined) return
+    this.isGivingWay = true
+    if (this.sent) this.signalStop()
+    this.way.resolve('way')
+  }
+
   async perform(fragments: Buffer[], name: string): Promise<InvocationResult> {
     const { clock, shell, pipelineId } = this.context
     const [first, ...rest] = fragments
@@ -70,10 +89,9 @@ export class PipelineRun {
       await shell.startCommand(pipelineId, first)
       this.sent = true
       // Asked to stop while the command was on its way: the server could not have known it then.
-      if (this.stopReason !== undefined) this.signalStop()
+      if (this.stopReason !== undefined || this.isGivingWay) this.signalStop()
       for (const fragment of rest) await shell.send(pipelineId, fragment)
-      if (this.isWaitingForTurn) {
-        await this.run.turn
+      if (this.isWaitingForTurn && (await Promise.race([this.run.turn, this.way.promise])) !== 'way') {
         startedAt = clock.now()
         this.takeTurn(name)
       }
@@ -111,7 +129,7 @@ export class PipelineRun {
       return new RetryableError(error.code, error.message, { cause: error, detail: { mayHaveRun: true, shellLost: true } })
     }
     // Whatever became of a later request: the command itself had reached the server.
-    if (this.sent && error instanceof RetryableError && error.detail['mayHaveRun'] !== true) {
+    if (this.sent && !hasNotBegun(error) && error instanceof RetryableError && error.detail['mayHaveRun'] !== true) {
       const { code, message, retryAfterMs, detail } = error
       return new RetryableError(code, message, { cause: error, retryAfterMs, detail: { ...detail, mayHaveRun: true } })
     }
@@ -155,7 +173,7 @@ export class PipelineRun {
     this.cancelTimer?.()
     this.cancelTimer = this.context.clock.setTimeout(() => {
       this.unresponsive = true
-      void this.context.shell.reset().catch(() => {})
+      void this.context.clearQueue().then(() => this.context.shell.reset().catch(() => {}))
     }, this.context.stopMs)
   }
 
@@ -249,6 +267,16 @@ export class PipelineRun {
       case 'warning':
         this.result.warnings.push(event.text)
         return
+      case 'verbose':
+      case 'debug':
+        this.keep(this.result[event.kind], event.text)
+        return
+      case 'progress':
+        this.keep(this.result.progress, event.record)
+        return
+      case 'information':
+        this.keep(this.result.information, event.record)
+        return
       case 'prompt':
         this.stop(
           new PermanentError('cmdlet-prompted', `The cmdlet asks for an answer (${event.method})`, {
@@ -262,7 +290,18 @@ export class PipelineRun {
         return
       case 'pool-state':
         refuseBrokenPool(event)
+        return
+      case 'availability':
+      case 'user-event':
+      case 'public-key-request':
+      case 'session-key':
+      // Messages of the pool, which is asked for what it knows of them.
     }
+  }
+
+  private keep<T>(records: T[], record: T): void {
+    if (records.length < RECORDS_MAX) records.push(record)
+    else this.result.recordsDropped++
   }
 
   private acceptOutput(value: PsData): void {
@@ -293,6 +332,9 @@ export class PipelineRun {
       if (this.stopReason instanceof RetryableError) this.stopReason = undefined
       return
     }
+    if (state === 'failed' && saysOccupied(reason)) throw neverBegan('runspace-occupied', reason?.message ?? '')
+    if (state === 'stopped' && this.isGivingWay && this.isWaitingForTurn)
+      throw neverBegan('runspace-blocked', 'The cmdlet before it did not stop')
     if (state === 'stopped' && this.stopReason === undefined) {
       this.stopReason = new RetryableError(
         'cmdlet-stopped',
@@ -305,6 +347,38 @@ export class PipelineRun {
     this.result.failed = true
     if (reason !== undefined) this.result.errors.push(reason)
   }
+}
+
+function emptyResult(): InvocationResult {
+  return {
+    output: [],
+    errors: [],
+    warnings: [],
+    verbose: [],
+    debug: [],
+    progress: [],
+    information: [],
+    recordsDropped: 0,
+    failed: false,
+    durationMs: 0,
+  }
+}
+
+/**
+ * A pipeline that was stopped while it started can leave its runspace to the next one although it still runs there (seen with
+ * PowerShell 7.6): the next one is refused.
+ */
+function saysOccupied(reason: ErrorRecord | undefined): boolean {
+  return reason !== undefined && /pipeline is already running\. Pipelines cannot be run concurrently/i.test(reason.message)
+}
+
+function neverBegan(code: 'runspace-occupied' | 'runspace-blocked', message: string): RetryableError {
+  return new RetryableError(code, message, { detail: { mayHaveRun: false, shellLost: true } })
+}
+
+/** True for a command that the server had, and did not begin: it can run in another runspace. */
+export function hasNotBegun(error: unknown): boolean {
+  return error instanceof RetryableError && (error.code === 'runspace-occupied' || error.code === 'runspace-blocked')
 }
 
 function cutShort(message: string): RetryableError {

@@ -1,5 +1,7 @@
 import { PermanentError } from '@gatehouse/messages'
 import type { Command } from './command.ts'
+import { PsEnum } from './ps-enum.ts'
+import { PsTyped } from './ps-typed.ts'
 
 const NAME_MAX = 128
 const PARAMETERS_MAX = 128
@@ -32,5 +34,15 @@ export function checkCommand(command: Command): void {
 function isEmpty(value: unknown): boolean {
   if (value === null || value === undefined) return true
   if (typeof value === 'string') return value.trim() === ''
-  return Array.isArray(value) && (value.length === 0 || value.some(isEmpty))
+  if (Array.isArray(value)) return value.length === 0 || value.some(isEmpty)
+  if (value instanceof PsTyped) return value.text.trim() === ''
+  if (value instanceof PsEnum) return value.name.trim() === ''
+  if (value instanceof Map) return value.size === 0
+  // A Hashtable or an object of nothing.
+  return typeof value === 'object' && isPlain(value) && Object.keys(value).length === 0
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
 }

@@ -1,21 +1,38 @@
 import { PermanentError } from '@gatehouse/messages'
-import { decodeClixmlScalar, isScalarTag } from './clixml-scalar.ts'
-import { decodeClixmlString } from './clixml-string.ts'
-import type { PsData, PsObject } from './ps-data.ts'
+import { scalarDecoder } from './clixml-scalar.ts'
+import { decodeClixmlName, decodeClixmlString, detach } from './clixml-string.ts'
+import { noteTypeNames, type PsData, type PsObject } from './ps-data.ts'
+import { PsSecureString } from './ps-secure-string.ts'
+import { SCALAR_TYPES } from './scalar-types.ts'
+import type { SessionKey } from './session-key.ts'
 import { XmlReader } from './xml-reader.ts'
 
-/** Nested XML elements. PowerShell's own depth limit is far below; each level of objects takes three elements. */
-const DEPTH_MAX = 96
+/** Nested XML elements. PowerShell stops at 50 levels of objects, and each of them takes up to three elements. */
+const DEPTH_MAX = 200
+/** Of one document: what 32 MiB of the shortest elements would become must not fill the memory. */
+const OBJECTS_MAX = 250_000
+const VALUES_MAX = 2_000_000
 const NO_TYPES: readonly string[] = Object.freeze([])
+const NO_PROPERTIES: Record<string, PsData> = Object.freeze(Object.create(null) as Record<string, PsData>)
+/** The elements of a ProgressRecord on the output stream, and what its properties are called. */
+const PROGRESS_PROPERTIES: ReadonlyMap<string, string> = new Map([
+  ['AV', 'Activity'],
+  ['AI', 'ActivityId'],
+  ['PI', 'ParentActivityId'],
+  ['PC', 'PercentComplete'],
+  ['T', 'Type'],
+  ['SR', 'SecondsRemaining'],
+  ['SD', 'StatusDescription'],
+])
 
 /**
  * Decodes one CLIXML value ([MS-PSRP] 2.2.5); an `<Objs>` envelope around it is allowed. Strict: throws
- * PermanentError('xml-malformed' | 'xml-too-deep' | 'clixml-malformed') for anything else, never returns half a value. With
- * `wanted`, the outermost object has only those of its properties; of the text of the others nothing is looked at but that it
- * is well formed.
+ * PermanentError('xml-malformed' | 'xml-too-deep' | 'clixml-malformed' | 'clixml-too-large') for anything else, never returns
+ * half a value. With `wanted`, the outermost object has only those of its properties; of the text of the others nothing is
+ * looked at but that it is well formed. `key` is what reveals a SecureString.
  */
-export function decodeClixml(xml: string, wanted?: ReadonlySet<string>): PsData {
-  return new ClixmlDecoder(xml, wanted).decode()
+export function decodeClixml(xml: string, wanted?: ReadonlySet<string>, key?: SessionKey): PsData {
+  return new ClixmlDecoder(xml, wanted, key).decode()
 }
 
 type Part = { value: PsData | undefined; isContainer: boolean; hasMembers: boolean }
@@ -35,11 +52,15 @@ class ClixmlDecoder {
   private readonly unfinished = new Map<string, MutableObject | undefined>()
 
   private readonly wanted: ReadonlySet<string> | undefined
+  private readonly key: SessionKey | undefined
   private depth = 0
+  private objectCount = 0
+  private valueCount = 0
 
-  constructor(xml: string, wanted: ReadonlySet<string> | undefined) {
+  constructor(xml: string, wanted: ReadonlySet<string> | undefined, key: SessionKey | undefined) {
     this.reader = new XmlReader(xml, DEPTH_MAX)
     this.wanted = wanted
+    this.key = key
   }
 
   decode(): PsData {
@@ -57,10 +78,14 @@ class ClixmlDecoder {
   private decodeElement(): PsData {
     const { reader } = this
     const tag = reader.name
+    if (++this.valueCount > VALUES_MAX) throw tooLarge(`${VALUES_MAX} values`)
     if (tag === 'S') return decodeClixmlString(reader.readContent())
     if (tag === 'Obj') return this.decodeObject(reader.attribute('RefId'))
+    const decode = scalarDecoder(tag)
+    if (decode !== undefined) return decode(reader.readContent())
     if (tag === 'Ref') return this.decodeReference()
-    if (isScalarTag(tag)) return decodeClixmlScalar(tag, reader.readContent())
+    if (tag === 'SS') return PsSecureString.received(detach(reader.readContent()), this.key)
+    if (tag === 'PR') return this.decodeProgress()
     throw malformed(`an element ${tag.slice(0, 40)} where a value is due`)
   }
 
@@ -80,6 +105,7 @@ class ClixmlDecoder {
 
   private decodeObject(id: string | undefined): PsData {
     const { reader } = this
+    if (++this.objectCount > OBJECTS_MAX) throw tooLarge(`${OBJECTS_MAX} objects`)
     if (id !== undefined) this.unfinished.set(id, undefined)
     const object = emptyObject()
     const part: Part = { value: undefined, isContainer: false, hasMembers: false }
@@ -97,8 +123,9 @@ class ClixmlDecoder {
       object = Object.assign(referred, read)
     }
     // A list is most useful as an array; only its own members, or a reference to itself, need the object around it.
-    const value: PsData =
-      part.isContainer && !part.hasMembers && referred === undefined ? (part.value as PsData) : (object as PsObject)
+    const isBare = part.isContainer && !part.hasMembers && referred === undefined && object.text === undefined
+    const value = isBare ? (part.value as PsData) : (object as PsObject)
+    if (isBare) noteTypeNames(value as object, object.typeNames)
     if (id !== undefined) {
       this.unfinished.delete(id)
       this.finished.set(id, value)
@@ -119,7 +146,7 @@ class ClixmlDecoder {
         return
       case 'Props':
       case 'MS':
-        this.decodeMembers(object.properties, part)
+        part.hasMembers = this.decodeMembers(object) || part.hasMembers
         return
       case 'LST':
       case 'IE':
@@ -130,6 +157,9 @@ class ClixmlDecoder {
       case 'DCT':
         this.setValue(part, this.decodeDictionary(), true)
         return
+      case 'Ref':
+        // PowerShell never wraps an object in another one, and chains of them would have no end.
+        throw malformed('an Obj whose value is a Ref')
       default:
         this.setValue(part, this.decodeElement(), false)
     }
@@ -146,6 +176,7 @@ class ClixmlDecoder {
     const names: string[] = []
     while (this.nextChild()) {
       if (this.reader.name !== 'T') throw malformed('an element other than T within TN')
+      if (++this.valueCount > VALUES_MAX) throw tooLarge(`${VALUES_MAX} values`)
       names.push(decodeClixmlString(this.reader.readContent()))
     }
     if (id !== undefined) this.types.set(id, names)
@@ -158,22 +189,65 @@ class ClixmlDecoder {
     return names
   }
 
-  private decodeMembers(properties: Record<string, PsData>, part: Part): void {
-    const { reader } = this
+  /** False when there are none. */
+  private decodeMembers(object: MutableObject): boolean {
+    const { reader, wanted } = this
+    let hasMembers = false
     while (this.nextChild()) {
-      const name = reader.attribute('N')
-      // PowerShell also writes unnamed property sets (<MS><Obj N=…>); a member without a name cannot be reached by one.
-      if (name === undefined) {
-        this.decodeElement()
-        continue
-      }
-      part.hasMembers = true
-      if (this.wanted === undefined || this.depth > 1 || this.wanted.has(name)) {
-        properties[decodeClixmlString(name)] = this.decodeElement()
-      } else if (isScalarTag(reader.name) || reader.name === 'S') reader.skipContent()
-      // Something within may be what a later property refers to.
-      else this.decodeElement()
+      hasMembers = true
+      if (object.properties === NO_PROPERTIES) object.properties = Object.create(null) as Record<string, PsData>
+      const attribute = reader.attribute('N')
+      const name = attribute === undefined ? '' : decodeClixmlName(attribute)
+      if (wanted !== undefined && this.depth === 1 && !wanted.has(name)) this.skipMember()
+      else if (attribute === undefined) this.decodeUnnamed(object.properties)
+      else object.properties[name] = this.decodeMember()
     }
+    return hasMembers
+  }
+
+  private decodeMember(): PsData {
+    if (this.reader.name !== 'MS') return this.decodeElement()
+    // A member set of its own (PSStandardMembers), which has a name and members but no object around them.
+    if (++this.objectCount > OBJECTS_MAX) throw tooLarge(`${OBJECTS_MAX} objects`)
+    const set = emptyObject()
+    this.depth++
+    this.decodeMembers(set)
+    this.depth--
+    return set
+  }
+
+  private decodeUnnamed(properties: Record<string, PsData>): void {
+    const before = properties['']
+    const value = this.decodeMember()
+    if (Array.isArray(before)) before.push(value)
+    else properties[''] = [value]
+  }
+
+  private skipMember(): void {
+    const { reader } = this
+    if (scalarDecoder(reader.name) !== undefined) {
+      if (++this.valueCount > VALUES_MAX) throw tooLarge(`${VALUES_MAX} values`)
+      reader.skipContent()
+      return
+    }
+    // Something within may be what a later property refers to.
+    this.decodeMember()
+  }
+
+  private decodeProgress(): PsObject {
+    const record = emptyObject()
+    record.typeNames = ['System.Management.Automation.ProgressRecord', 'System.Object']
+    record.properties = Object.create(null) as Record<string, PsData>
+    while (this.nextChild()) {
+      const name = PROGRESS_PROPERTIES.get(this.reader.name)
+      if (name === undefined) record.properties.CurrentOperation = this.decodeElement()
+      else {
+        const text = this.reader.readContent()
+        const isNumber = /^-?\d{1,10}$/.test(text) && name !== 'Activity' && name !== 'StatusDescription'
+        record.properties[name] = isNumber ? Number(text) : decodeClixmlString(text)
+      }
+    }
+    return record
   }
 
   private decodeList(): PsData[] {
@@ -186,16 +260,21 @@ class ClixmlDecoder {
     const map = new Map<PsData, PsData>()
     while (this.nextChild()) {
       if (this.reader.name !== 'En') throw malformed('an element other than En within DCT')
-      const key = this.decodeEntryPart('Key')
-      map.set(key, this.decodeEntryPart('Value'))
+      this.openEntryPart('Key')
+      const type = SCALAR_TYPES[this.reader.name as keyof typeof SCALAR_TYPES] as string | undefined
+      let key = this.decodeElement()
+      if (key === null) throw malformed('a null as a key')
+      // Two keys in .NET, one in JavaScript.
+      if (map.has(key)) key = { ...emptyObject(), typeNames: type === undefined ? NO_TYPES : [type], value: key }
+      this.openEntryPart('Value')
+      map.set(key, this.decodeElement())
       this.expectClose()
     }
     return map
   }
 
-  private decodeEntryPart(name: string): PsData {
+  private openEntryPart(name: string): void {
     if (!this.nextChild() || this.reader.attribute('N') !== name) throw malformed(`an En without its ${name}`)
-    return this.decodeElement()
   }
 
   /** Moves to the next child's open tag, or past the parent's close tag and answers false. Space between is skipped. */
@@ -227,9 +306,13 @@ class ClixmlDecoder {
 }
 
 function emptyObject(): MutableObject {
-  return { typeNames: NO_TYPES, text: undefined, value: undefined, properties: Object.create(null) as Record<string, PsData> }
+  return { typeNames: NO_TYPES, text: undefined, value: undefined, properties: NO_PROPERTIES }
 }
 
 function malformed(what: string): PermanentError {
   return new PermanentError('clixml-malformed', `CLIXML cannot be read: ${what}`)
+}
+
+function tooLarge(what: string): PermanentError {
+  return new PermanentError('clixml-too-large', `CLIXML cannot be read: more than ${what}`)
 }

@@ -1,30 +1,42 @@
 import { PermanentError } from '@gatehouse/messages'
 import { encodeClixmlString, escapeXml } from './clixml-string.ts'
+import { ARRAY_TYPES, HASHTABLE_TYPES } from './container-types.ts'
+import { PsCredential } from './ps-credential.ts'
+import { PsDateTime } from './ps-date-time.ts'
+import { PsEnum } from './ps-enum.ts'
+import { PsSecureString } from './ps-secure-string.ts'
+import { PsTyped } from './ps-typed.ts'
 import { PsGuid, ServerObject, ServerScalar, type ServerValue } from './ps-value.ts'
+import type { SessionKey } from './session-key.ts'
 
 const DEPTH_MAX = 24
-const ARRAY_TYPES: readonly string[] = ['System.Object[]', 'System.Array', 'System.Object']
-const HASHTABLE_TYPES: readonly string[] = ['System.Collections.Hashtable', 'System.Object']
+const CREDENTIAL_TYPES: readonly string[] = ['System.Management.Automation.PSCredential', 'System.Object']
 
 /**
  * Encodes one value as CLIXML ([MS-PSRP] 2.2.5), without the `<Objs>` envelope that files have. Throws
- * PermanentError('value-refused') for what has no encoding (NaN dates, nesting beyond 24, functions).
+ * PermanentError('value-refused') for what has no encoding (NaN dates, cycles, nesting beyond 24, functions), and
+ * PermanentError('psrp-session-key-missing') for a SecureString without a `key` that is ready.
  */
-export function encodeClixml(value: ServerValue): string {
-  return new ClixmlEncoder().encode(value, '')
+export function encodeClixml(value: ServerValue, key?: SessionKey): string {
+  return new ClixmlEncoder(0, 0, key).encode(value, '')
 }
 
 /** Encodes several values into one document: reference ids and type name references go on from one to the next. */
 export class ClixmlEncoder {
   private objectCount: number
-  private depth = 0
   private typeIds: Map<readonly string[], number> | undefined
   private typeCount: number
+  private readonly key: SessionKey | undefined
+  /** The ids of the objects and arrays met so far. */
+  private known: Map<object, number> | undefined
+  /** Those around the current one, outermost first. */
+  private readonly around: object[] = []
 
   /** The first ids to give out: a document whose beginning is a template has used those below. */
-  constructor(firstObjectId = 0, firstTypeId = 0) {
+  constructor(firstObjectId = 0, firstTypeId = 0, key?: SessionKey) {
     this.objectCount = firstObjectId
     this.typeCount = firstTypeId
+    this.key = key
   }
 
   nextObjectId(): number {
@@ -49,28 +61,72 @@ export class ClixmlEncoder {
     }
   }
 
-  private encodeObject(value: Exclude<ServerValue, null | string | boolean | number | bigint>, attribute: string): string {
-    if (value instanceof ServerObject) return this.encodeBag(value, attribute)
+  private encodeObject(value: ServerInstance, attribute: string): string {
+    const isArray = Array.isArray(value)
+    const isReferable = isArray || value instanceof ServerObject || isPlain(value) || value instanceof Map
+    if (!isReferable) return this.encodeInstance(value as ServerInstance, attribute)
+    const known = this.known?.get(value)
+    if (known !== undefined) {
+      if (this.around.includes(value)) throw refused('an object that contains itself')
+      return `<Ref${attribute} RefId="${known}"/>`
+    }
+    if (this.around.length >= DEPTH_MAX) throw refused(`nesting beyond ${DEPTH_MAX}`)
+    const id = this.objectCount++
+    this.known ??= new Map()
+    this.known.set(value, id)
+    this.around.push(value)
+    const start = `<Obj${attribute} RefId="${id}">`
+    const content = isArray
+      ? `${this.encodeTypes(ARRAY_TYPES)}<LST>${this.encodeItems(value)}</LST>`
+      : this.encodeReferable(value as ServerReferable)
+    this.around.pop()
+    return `${start}${content}</Obj>`
+  }
+
+  private encodeReferable(value: ServerReferable): string {
+    if (value instanceof ServerObject) return this.encodeBag(value)
+    let xml = `${this.encodeTypes(HASHTABLE_TYPES)}<DCT>`
+    if (value instanceof Map) {
+      for (const [key, item] of value as Map<ServerValue, ServerValue>) {
+        if (key === null) throw refused('a null as a key')
+        xml += `<En>${this.encode(key, ' N="Key"')}${this.encode(item, ' N="Value"')}</En>`
+      }
+    } else {
+      for (const [key, item] of Object.entries(value as Record<string, ServerValue>)) {
+        xml += `<En><S N="Key">${encodeClixmlString(key)}</S>${this.encode(item, ' N="Value"')}</En>`
+      }
+    }
+    return `${xml}</DCT>`
+  }
+
+  private encodeInstance(value: ServerInstance, attribute: string): string {
+    if (value instanceof PsDateTime) return `<DT${attribute}>${value.text}</DT>`
     if (value instanceof Date) return `<DT${attribute}>${formatDate(value)}</DT>`
     if (value instanceof PsGuid) return `<G${attribute}>${value.text}</G>`
     if (value instanceof Uint8Array)
       return `<BA${attribute}>${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')}</BA>`
     if (value instanceof ServerScalar) return `<${value.tag}${attribute}>${escapeXml(value.text)}</${value.tag}>`
-    if (++this.depth > DEPTH_MAX) throw refused(`nesting beyond ${DEPTH_MAX}`)
-    const id = this.objectCount++
-    let xml: string
-    if (Array.isArray(value)) {
-      xml = `<Obj${attribute} RefId="${id}">${this.encodeTypes(ARRAY_TYPES)}<LST>${this.encodeItems(value)}</LST></Obj>`
-    } else {
-      if (!isPlain(value)) throw refused(`an instance of ${value.constructor?.name}`)
-      xml = `<Obj${attribute} RefId="${id}">${this.encodeTypes(HASHTABLE_TYPES)}<DCT>`
-      for (const [key, item] of Object.entries(value)) {
-        xml += `<En><S N="Key">${encodeClixmlString(key)}</S>${this.encode(item, ' N="Value"')}</En>`
-      }
-      xml += '</DCT></Obj>'
+    if (value instanceof PsTyped) return value.toClixml(attribute)
+    if (value instanceof PsSecureString) return this.encodeSecret(value, attribute)
+    if (value instanceof PsEnum) {
+      const text = encodeClixmlString(value.name)
+      const number = value.value === undefined ? `<S>${text}</S>` : `<I32>${value.value}</I32>`
+      return `<Obj${attribute} RefId="${this.objectCount++}">${this.encodeTypes(value.typeNames)}<ToString>${text}</ToString>${number}</Obj>`
     }
-    this.depth--
-    return xml
+    if (value instanceof PsCredential) {
+      const user = `<S N="UserName">${encodeClixmlString(value.userName)}</S>`
+      return (
+        `<Obj${attribute} RefId="${this.objectCount++}">${this.encodeTypes(CREDENTIAL_TYPES)}<ToString>${CREDENTIAL_TYPES[0]}</ToString>` +
+        `<Props>${user}${this.encodeSecret(value.password, ' N="Password"')}</Props></Obj>`
+      )
+    }
+    throw refused(`an instance of ${(value as object).constructor?.name}`)
+  }
+
+  private encodeSecret(value: PsSecureString, attribute: string): string {
+    if (this.key === undefined)
+      throw new PermanentError('psrp-session-key-missing', 'A SecureString cannot be encoded without a session key')
+    return `<SS${attribute}>${this.key.encrypt(value.reveal())}</SS>`
   }
 
   private encodeItems(items: readonly ServerValue[]): string {
@@ -79,10 +135,8 @@ export class ClixmlEncoder {
     return xml
   }
 
-  private encodeBag(bag: ServerObject, attribute: string): string {
-    if (++this.depth > DEPTH_MAX) throw refused(`nesting beyond ${DEPTH_MAX}`)
-    let xml = `<Obj${attribute} RefId="${this.objectCount++}">`
-    if (bag.typeNames.length > 0) xml += this.encodeTypes(bag.typeNames)
+  private encodeBag(bag: ServerObject): string {
+    let xml = bag.typeNames.length > 0 ? this.encodeTypes(bag.typeNames) : ''
     if (bag.text !== undefined) xml += `<ToString>${encodeClixmlString(bag.text)}</ToString>`
     if (bag.value !== undefined) {
       xml += Array.isArray(bag.value) ? `<LST>${this.encodeItems(bag.value)}</LST>` : this.encode(bag.value, '')
@@ -93,9 +147,7 @@ export class ClixmlEncoder {
       if (member !== undefined) members += this.encode(member, nameAttribute(name))
     }
     const element = bag.members === 'adapted' ? 'Props' : 'MS'
-    if (members !== '') xml += `<${element}>${members}</${element}>`
-    this.depth--
-    return `${xml}</Obj>`
+    return members === '' ? xml : `${xml}<${element}>${members}</${element}>`
   }
 
   private encodeTypes(types: readonly string[]): string {
@@ -107,6 +159,13 @@ export class ClixmlEncoder {
     return `<TN RefId="${id}">${encodeTypeNames(types)}</TN>`
   }
 }
+
+type ServerInstance = Exclude<ServerValue, null | string | boolean | number | bigint>
+type ServerReferable =
+  | ServerObject
+  | ReadonlyMap<ServerValue, ServerValue>
+  | readonly ServerValue[]
+  | { readonly [key: string]: ServerValue }
 
 const typeNamesCache = new WeakMap<readonly string[], string>()
 

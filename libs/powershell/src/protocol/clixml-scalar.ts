@@ -1,10 +1,18 @@
 import { PermanentError } from '@gatehouse/messages'
-import { decodeClixmlString } from './clixml-string.ts'
+import { decodeClixmlString, detach } from './clixml-string.ts'
 import type { PsData } from './ps-data.ts'
+import { readDateTime } from './ps-date-time.ts'
 
-type Decode = (text: string) => PsData
+/** A TimeSpan or Version is never longer; texts without a limit are the strings. */
+const PLAIN_MAX = 200
 
-const plain: Decode = (text) => text
+/** Turns the text of a primitive element into its value. Throws PermanentError('clixml-malformed'). */
+export type Decode = (text: string) => PsData
+
+const plain: Decode = (text) => {
+  if (text.length > PLAIN_MAX) throw malformed('a short text')
+  return detach(text)
+}
 const encoded: Decode = decodeClixmlString
 
 // [MS-PSRP] 2.2.5.1. Int64, UInt64 and Decimal do not fit a JavaScript number, see PsData.
@@ -32,11 +40,11 @@ const DECODERS = new Map<string, Decode>([
   ['BA', decodeBytes],
   ['XD', encoded],
   ['SBK', encoded],
-  ['SS', plain],
 ])
 
-export function isScalarTag(tag: string): boolean {
-  return DECODERS.has(tag)
+/** The decoder of a primitive element; undefined for every other element, and for SS, which needs the pool's key. */
+export function scalarDecoder(tag: string): Decode | undefined {
+  return DECODERS.get(tag)
 }
 
 /** Decodes the text of a primitive element. Throws PermanentError('clixml-malformed'). */
@@ -85,12 +93,12 @@ function decodeDouble(text: string): number {
 
 function decodeDecimal(text: string): string {
   if (!/^[-+]?[0-9]{1,30}(\.[0-9]{1,30})?$/.test(text)) throw malformed('D')
-  return text
+  return detach(text)
 }
 
 function decodeGuid(text: string): string {
   if (!/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/.test(text)) throw malformed('G')
-  return text.toLowerCase()
+  return detach(text.toLowerCase())
 }
 
 function decodeBytes(text: string): Uint8Array {
@@ -101,16 +109,10 @@ function decodeBytes(text: string): Uint8Array {
   }
 }
 
-const DATE = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?$/
-
-/** Without a zone (DateTimeKind.Unspecified) the time is taken for UTC: Exchange's unmarked times are UTC. */
 function decodeDate(text: string): Date {
-  const match = DATE.exec(text)
-  if (match === null) throw malformed('DT')
-  const milliseconds = (match[7] ?? '').slice(0, 3).padEnd(3, '0')
-  const time = Date.parse(`${text.slice(0, 19)}.${milliseconds}${match[8] ?? 'Z'}`)
-  if (Number.isNaN(time)) throw malformed('DT')
-  return new Date(time)
+  const date = readDateTime(text)
+  if (date === undefined) throw malformed('DT')
+  return date
 }
 
 function malformed(what: string): PermanentError {

@@ -30,11 +30,16 @@ export function decodeClixmlString(text: string): string {
   })
 }
 
+/** `decodeClixmlString` for a name that becomes a property's: V8 keeps a copy of its own of those. */
+export function decodeClixmlName(text: string): string {
+  return text.includes('_') ? decodeClixmlString(text) : text
+}
+
 /**
  * V8 keeps a substring as a view of the string it was cut from, so that one kept DeviceId would hold the whole XML of its
  * object in memory. Concatenating makes a string of its own.
  */
-function detach(text: string): string {
+export function detach(text: string): string {
   return text.length < VIEW_LENGTH_MIN ? text : ` ${text}`.slice(1)
 }
 

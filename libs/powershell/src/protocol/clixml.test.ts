@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { decodeClixml } from './clixml-decode.ts'
 import { encodeClixml } from './clixml-encode.ts'
 import type { PsData, PsObject } from './ps-data.ts'
+import { PsSecureString } from './ps-secure-string.ts'
 import { PsGuid, type PsValue, ServerObject, ServerScalar, type ServerValue } from './ps-value.ts'
 
 const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n }
@@ -122,7 +123,7 @@ describe('CLIXML', () => {
       v: '6.2.1.3',
       xd: '<a/>',
       sbk: '1\n2',
-      ss: 'AAAA',
+      ss: expect.any(PsSecureString),
       nil: null,
     })
   })
@@ -199,6 +200,12 @@ describe('CLIXML', () => {
     ['an I64 out of range', '<I64>9223372036854775808</I64>'],
     ['a U64 below zero', '<U64>-1</U64>'],
     ['a broken date', '<DT>2024-13-01T00:00:00Z</DT>'],
+    ['a day that its month does not have', '<DT>2023-02-29T00:00:00Z</DT>'],
+    ['a null as a key', '<Obj RefId="0"><DCT><En><Nil N="Key"/><S N="Value">a</S></En></DCT></Obj>'],
+    ['a TimeSpan without end', `<TS>${'9'.repeat(1_000)}</TS>`],
+    ['more objects than the limit', `<Obj><LST>${'<Obj/>'.repeat(250_000)}</LST></Obj>`],
+    ['more values than the limit', `<Obj><LST>${'<S/>'.repeat(2_000_001)}</LST></Obj>`],
+    ['more type names than the limit', `<Obj><TN>${'<T/>'.repeat(2_000_001)}</TN></Obj>`],
     ['a broken guid', '<G>1234</G>'],
     ['broken base64', '<BA>%%%%</BA>'],
     ['a Nil with text', '<Nil>x</Nil>'],
@@ -206,6 +213,8 @@ describe('CLIXML', () => {
     ['a TNRef to nothing', '<Obj RefId="0"><TNRef RefId="7"/></Obj>'],
     ['two values', '<S>a</S><S>b</S>'],
     ['two values in one object', '<Obj RefId="0"><S>a</S><S>b</S></Obj>'],
+    ['an object that is its own value', '<Obj RefId="0"><Ref RefId="0"/></Obj>'],
+    ['an object whose value is another', '<Obj><LST><Obj RefId="0"/><Obj><Ref RefId="0"/></Obj></LST></Obj>'],
     ['text between elements', '<Obj RefId="0">text</Obj>'],
     ['an entry without a key', '<Obj RefId="0"><DCT><En><S N="Value">a</S></En></DCT></Obj>'],
     ['an entry with three parts', '<Obj RefId="0"><DCT><En><S N="Key">a</S><S N="Value">b</S><S>c</S></En></DCT></Obj>'],
@@ -235,7 +244,9 @@ describe('CLIXML', () => {
   test.each([
     ['undefined', { a: undefined }],
     ['a function', () => 1],
-    ['a Map', new Map()],
+    ['a Set', new Set()],
+    ['a Map with null as a key', new Map([[null, 1]])],
+    ['an instance of an unknown class', new URL('http://a/')],
     ['a date that is none', new Date(Number.NaN)],
     ['an integer beyond 64 bits', 2n ** 63n],
   ])('does not encode %s', (_what, value) => {
@@ -245,8 +256,12 @@ describe('CLIXML', () => {
   test('does not encode endless nesting', () => {
     const circle: PsValue[] = []
     circle.push(circle)
+    const nested = Array.from({ length: 25 }).reduce<PsValue>((inner) => [inner], 1)
 
-    expect(() => encodeClixml(circle)).toThrow(expect.objectContaining({ code: 'value-refused' }))
+    expect(() => encodeClixml(circle)).toThrow(
+      expect.objectContaining({ code: 'value-refused', message: expect.stringContaining('contains itself') }),
+    )
+    expect(() => encodeClixml(nested)).toThrow(expect.objectContaining({ code: 'value-refused' }))
   })
 })
 

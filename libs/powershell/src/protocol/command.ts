@@ -19,3 +19,27 @@ export type ErrorRecord = {
   readonly exceptionType: string
   readonly targetText?: string
 }
+
+/** How far a cmdlet has come ([MS-PSRP] 2.2.2.25). `percentComplete` and `secondsRemaining` are -1 where it does not say. */
+export type ProgressRecord = {
+  readonly activity: string
+  readonly activityId: number
+  /** -1: an activity of its own. */
+  readonly parentActivityId: number
+  readonly status: string
+  readonly currentOperation: string
+  readonly percentComplete: number
+  readonly secondsRemaining: number
+  readonly isCompleted: boolean
+}
+
+/** What Write-Information and Write-Host say ([MS-PSRP] 2.2.2.26). `text` is the ToString of `data`; unknown texts are ''. */
+export type InformationRecord = {
+  readonly text: string
+  readonly data: PsData
+  readonly source: string
+  readonly tags: readonly string[]
+  readonly timeGenerated: Date | undefined
+  readonly user: string
+  readonly computer: string
+}

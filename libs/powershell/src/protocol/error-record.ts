@@ -2,6 +2,7 @@ import type { ErrorRecord } from './command.ts'
 import { ERROR_CATEGORIES } from './error-categories.ts'
 import { isPsObject, type PsData, type PsObject } from './ps-data.ts'
 import { ServerObject } from './ps-value.ts'
+import { textOf } from './text-of.ts'
 
 const RECORD_TYPES: readonly string[] = ['System.Management.Automation.ErrorRecord', 'System.Object']
 const TEXT_MAX = 16_000
@@ -64,12 +65,6 @@ function messageOf(exception: PsData | undefined): string {
 function typeOf(exception: PsData | undefined): string {
   if (!isPsObject(exception)) return ''
   return (exception as PsObject).typeNames[0]?.replace(/^Deserialized\./, '') ?? ''
-}
-
-function textOf(data: PsData | undefined): string {
-  if (data === undefined || data === null) return ''
-  if (isPsObject(data)) return data.text ?? textOf(data.value)
-  return typeof data === 'object' ? '' : String(data)
 }
 
 function cut(text: string): string {

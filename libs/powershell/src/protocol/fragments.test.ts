@@ -86,4 +86,50 @@ describe('fragments', () => {
 
     expect(() => assembler.receive(part(3n))).toThrow(expect.objectContaining({ code: 'psrp-object-too-large' }))
   })
+
+  test('of several objects are refused when all that is half there is too much together', () => {
+    const assembler = new FragmentAssembler(limits)
+    const part = (objectId: bigint, fragmentId: bigint) =>
+      Buffer.concat([header({ objectId, fragmentId, flags: fragmentId === 0n ? 1 : 0, length: 1_000 }), Buffer.alloc(1_000)])
+
+    for (const id of [1n, 2n, 3n]) assembler.receive(part(id, 0n))
+
+    expect(() => assembler.receive(part(1n, 1n))).toThrow(expect.objectContaining({ code: 'psrp-object-too-large' }))
+  })
+
+  test('leave room for others when their object is whole', () => {
+    const assembler = new FragmentAssembler(limits)
+    const whole = Buffer.concat(cutIntoFragments(1, Buffer.alloc(2_900, 1), 500))
+
+    const messages = [1, 2, 3, 4].flatMap(() => assembler.receive(whole))
+
+    expect(messages.map((message) => message.length)).toEqual([2_900, 2_900, 2_900, 2_900])
+  })
+
+  test('may be empty or of one byte, as many as there are', () => {
+    const assembler = new FragmentAssembler(limits)
+    const parts = [header({ flags: 1, length: 0 })]
+    for (let n = 1n; n <= 3_000n; n++) {
+      const isFull = n % 2n === 0n
+      parts.push(
+        header({ fragmentId: n, flags: n === 3_000n ? 2 : 0, length: isFull ? 1 : 0 }),
+        Buffer.alloc(isFull ? 1 : 0, 7),
+      )
+    }
+
+    const messages = assembler.receive(Buffer.concat(parts))
+
+    expect(messages.map(String)).toEqual(['\u0007'.repeat(1_500)])
+  })
+
+  test('of a megabyte in pieces of 16 bytes take no longer than their bytes', () => {
+    const assembler = new FragmentAssembler()
+    const [bytes = Buffer.alloc(0)] = cutIntoFragments(1, Buffer.alloc(2 * 1024 * 1024, 'x'), 4 * 1024 * 1024)
+    let length = 0
+
+    for (let at = 0; at < bytes.length; at += 16)
+      for (const message of assembler.receive(bytes.subarray(at, at + 16))) length += message.length
+
+    expect(length).toBe(2 * 1024 * 1024)
+  })
 })

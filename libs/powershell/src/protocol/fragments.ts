@@ -1,4 +1,5 @@
 import { PermanentError } from '@gatehouse/messages'
+import { GrowingBuffer } from './growing-buffer.ts'
 
 /** objectId (8), fragmentId (8), flags (1), length (4): [MS-PSRP] 2.2.4. */
 export const FRAGMENT_HEADER_BYTES = 21
@@ -47,6 +48,7 @@ export function writeFragmentHeader(
 export type AssemblerLimits = {
   /** The largest fragment body accepted; a longer length in a header is refused before its bytes arrive. */
   readonly fragmentBytesMax: number
+  /** Of one object, and of all that are half received together. */
   readonly objectBytesMax: number
   /** How many objects may be half received at once, interleaved. */
   readonly openObjectsMax: number
@@ -58,7 +60,7 @@ export const DEFAULT_ASSEMBLER_LIMITS: AssemblerLimits = {
   openObjectsMax: 64,
 }
 
-type OpenObject = { readonly chunks: Buffer[]; bytes: number; nextFragmentId: number }
+type OpenObject = { readonly content: GrowingBuffer; nextFragmentId: number }
 
 /**
  * Puts fragments back together. One assembler per stream: it keeps an incomplete fragment until the rest arrives. Throws
@@ -68,7 +70,11 @@ type OpenObject = { readonly chunks: Buffer[]; bytes: number; nextFragmentId: nu
 export class FragmentAssembler {
   private readonly limits: AssemblerLimits
   private readonly open = new Map<number | bigint, OpenObject>()
-  private rest: Buffer | undefined
+  /** Of all open objects. */
+  private openBytes = 0
+  /** The beginning of a fragment, and how many bytes must be there before it is worth another look. */
+  private rest: GrowingBuffer | undefined
+  private restNeeded = 0
 
   constructor(limits: AssemblerLimits = DEFAULT_ASSEMBLER_LIMITS) {
     this.limits = limits
@@ -83,23 +89,34 @@ export class FragmentAssembler {
   receive(bytes: Uint8Array): Buffer[] {
     let buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     if (this.rest !== undefined) {
-      buffer = Buffer.concat([this.rest, buffer])
+      this.rest.append(bytes)
+      if (this.rest.length < this.restNeeded) return []
+      buffer = this.rest.view()
       this.rest = undefined
     }
     const messages: Buffer[] = []
     let offset = 0
+    let needed = FRAGMENT_HEADER_BYTES
     while (buffer.length - offset >= FRAGMENT_HEADER_BYTES) {
       const length = buffer.readUInt32BE(offset + 17)
       if (length > this.limits.fragmentBytesMax) throw malformed(`a fragment of ${length} bytes`)
       const end = offset + FRAGMENT_HEADER_BYTES + length
+      needed = end - offset
       if (end > buffer.length) break
       const message = this.takeFragment(buffer, offset, end)
       if (message !== undefined) messages.push(message)
       offset = end
+      needed = FRAGMENT_HEADER_BYTES
     }
-    // Copied: what is kept must not hold the whole response in memory.
-    if (offset < buffer.length) this.rest = Buffer.from(buffer.subarray(offset))
+    if (offset < buffer.length) this.keep(buffer.subarray(offset), needed)
     return messages
+  }
+
+  /** Copies: what is kept must not hold the whole response in memory. */
+  private keep(rest: Buffer, needed: number): void {
+    this.rest = new GrowingBuffer()
+    this.rest.append(rest)
+    this.restNeeded = needed
   }
 
   private takeFragment(buffer: Buffer, offset: number, end: number): Buffer | undefined {
@@ -115,8 +132,7 @@ export class FragmentAssembler {
       if (this.open.has(objectId)) throw malformed('an object that begins twice')
       if (isEnd) return body
       if (this.open.size >= this.limits.openObjectsMax) throw malformed('too many interleaved objects')
-      this.open.set(objectId, { chunks: [Buffer.from(body)], bytes: body.length, nextFragmentId: 1 })
-      return undefined
+      this.open.set(objectId, { content: new GrowingBuffer(), nextFragmentId: 0 })
     }
     const object = this.open.get(objectId)
     if (object === undefined) throw malformed('a fragment of an object that never began')
@@ -125,15 +141,16 @@ export class FragmentAssembler {
   }
 
   private append(objectId: number | bigint, object: OpenObject, body: Buffer, isEnd: boolean): Buffer | undefined {
-    object.bytes += body.length
+    this.openBytes += body.length
     object.nextFragmentId++
-    if (object.bytes > this.limits.objectBytesMax) {
+    if (this.openBytes > this.limits.objectBytesMax) {
       throw new PermanentError('psrp-object-too-large', `One object is larger than ${this.limits.objectBytesMax} bytes`)
     }
-    object.chunks.push(isEnd ? body : Buffer.from(body))
+    object.content.append(body)
     if (!isEnd) return undefined
     this.open.delete(objectId)
-    return Buffer.concat(object.chunks, object.bytes)
+    this.openBytes -= object.content.length
+    return object.content.view()
   }
 }
 

@@ -1,3 +1,9 @@
+import type { PsCredential } from './ps-credential.ts'
+import type { PsCustomObject } from './ps-custom-object.ts'
+import type { PsEnum } from './ps-enum.ts'
+import type { PsSecureString } from './ps-secure-string.ts'
+import type { PsTyped } from './ps-typed.ts'
+
 /** A GUID that must reach the server as a System.Guid rather than as a string. */
 export class PsGuid {
   readonly text: string
@@ -15,8 +21,10 @@ export class PsGuid {
 }
 
 /**
- * A value on its way to PowerShell. A plain object becomes a Hashtable, an array an Object[]; a number becomes Int32 where it
- * fits, Int64 when it is another safe integer, Double otherwise; a bigint Int64; a Date a UTC DateTime; a Uint8Array Byte[].
+ * A value on its way to PowerShell. A plain object or a Map becomes a Hashtable (a Map's keys may be any value but null), an
+ * array an Object[]; a number becomes Int32 where it fits, Int64 when it is another safe integer, Double otherwise; a bigint
+ * Int64, and beyond 64 bits it is refused: PsTyped has UInt64 and Decimal; a Date a UTC DateTime, a PsDateTime one to the
+ * tick; a Uint8Array Byte[]. An object or array met twice is sent once, with references to it; a cycle is refused.
  */
 export type PsValue =
   | null
@@ -27,6 +35,12 @@ export type PsValue =
   | Date
   | Uint8Array
   | PsGuid
+  | PsTyped
+  | PsEnum
+  | PsSecureString
+  | PsCredential
+  | PsCustomObject
+  | ReadonlyMap<PsValue, PsValue>
   | readonly PsValue[]
   | { readonly [key: string]: PsValue }
 
@@ -67,6 +81,7 @@ export type ServerValue =
   | PsValue
   | ServerObject
   | ServerScalar
+  | ReadonlyMap<ServerValue, ServerValue>
   | readonly ServerValue[]
   | { readonly [key: string]: ServerValue }
 

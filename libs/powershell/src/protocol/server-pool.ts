@@ -1,15 +1,20 @@
 import { PermanentError } from '@gatehouse/messages'
 import { decodeClixml } from './clixml-decode.ts'
 import { encodeClixml } from './clixml-encode.ts'
-import type { ErrorRecord, ReceivedCommand } from './command.ts'
+import type { ErrorRecord, ProgressRecord, ReceivedCommand } from './command.ts'
 import { errorRecordValue } from './error-record.ts'
 import { DEFAULT_ASSEMBLER_LIMITS, FragmentAssembler } from './fragments.ts'
+import { informationRecordValue } from './information-record.ts'
+import { type InformationalStream, informationalRecordValue } from './informational-record.ts'
 import { MESSAGE_TYPES, type PsrpMessage, readMessage, writeMessage } from './message.ts'
 import { OutgoingQueue } from './outgoing-queue.ts'
+import { progressRecordValue } from './progress-record.ts'
+import { minorOf } from './protocol-version.ts'
 import { isPsObject, type PsData } from './ps-data.ts'
 import { ServerObject, ServerScalar, type ServerValue } from './ps-value.ts'
 import { hasNoInput, readReceivedCommands } from './received-pipeline.ts'
-import { sessionCapabilityXml } from './session-xml.ts'
+import { SessionKey } from './session-key.ts'
+import { encryptedSessionKeyXml, sessionCapabilityXml } from './session-xml.ts'
 
 /** What a client's bytes mean. `pipeline` asks for the commands to be run, `opened` comes once, before any pipeline. */
 export type ServerEvent =
@@ -45,13 +50,20 @@ type ServerPipeline = { readonly queue: OutgoingQueue; ended: boolean }
 
 const PIPELINE_STATES: Readonly<Record<PipelineEndState, number>> = { stopped: 3, completed: 4, failed: 5 }
 const POOL_STATES = { closed: 3, broken: 5 } as const
-const WARNING_TYPES: readonly string[] = [
-  'System.Management.Automation.WarningRecord',
-  'System.Management.Automation.InformationalRecord',
-  'System.Object',
-]
+const INFORMATIONAL_TYPES: Readonly<Record<InformationalStream, number>> = {
+  warning: MESSAGE_TYPES.warningRecord,
+  verbose: MESSAGE_TYPES.verboseRecord,
+  debug: MESSAGE_TYPES.debugRecord,
+}
 const DICTIONARY_TYPES =
   '<TN RefId="0"><T>System.Management.Automation.PSPrimitiveDictionary</T><T>System.Collections.Hashtable</T><T>System.Object</T></TN>'
+const HOST_METHOD_TYPES: readonly string[] = [
+  'System.Management.Automation.Remoting.RemoteHostMethodId',
+  'System.Enum',
+  'System.ValueType',
+  'System.Object',
+]
+const INFORMATION_SINCE_MINOR = 3
 const STREAM_OF_POOL = ''
 const PIPELINES_MAX = 1_000
 
@@ -60,6 +72,8 @@ const PIPELINES_MAX = 1_000
  * is queued by `output`, `error`, … and taken in pieces by `take`. After an error thrown by `receive` the pool is unusable.
  */
 export class ServerPool {
+  /** What encrypts SecureStrings, in both directions; made when the client asks, or before by `createKey`. */
+  readonly sessionKey = new SessionKey()
   private readonly options: ServerPoolOptions
   private readonly assemblers = new Map<string, FragmentAssembler>()
   private readonly poolQueue: OutgoingQueue
@@ -67,6 +81,7 @@ export class ServerPool {
   private runspacePoolId: string | undefined
   private protocolVersion: string | undefined
   private isOpen = false
+  private runspaces = { min: 1, max: 1 }
   private objectCount = 0
 
   constructor(options: ServerPoolOptions = {}) {
@@ -85,9 +100,12 @@ export class ServerPool {
     return events
   }
 
-  /** One object on the output stream. An array is one Object[]; use `outputObjects` for many objects. */
+  /**
+   * One object on the output stream. An array is one Object[]; use `outputObjects` for many objects. A SecureString is
+   * encrypted with `sessionKey`, which the client may only ask for afterwards.
+   */
   output(pipelineId: string, value: ServerValue): void {
-    this.outputEncoded(pipelineId, encodeClixml(value))
+    this.outputEncoded(pipelineId, encodeClixml(value, this.sessionKey))
   }
 
   /** Many objects on the output stream, each its own message. They are encoded while they are taken, not before. */
@@ -106,13 +124,46 @@ export class ServerPool {
   }
 
   warning(pipelineId: string, text: string): void {
-    const record = new ServerObject({
-      typeNames: WARNING_TYPES,
-      text,
+    this.informational('warning', pipelineId, text)
+  }
+
+  verbose(pipelineId: string, text: string): void {
+    this.informational('verbose', pipelineId, text)
+  }
+
+  debug(pipelineId: string, text: string): void {
+    this.informational('debug', pipelineId, text)
+  }
+
+  progress(pipelineId: string, record: ProgressRecord): void {
+    const xml = encodeClixml(progressRecordValue(record))
+    this.send(pipelineId, this.message(MESSAGE_TYPES.progressRecord, pipelineId, xml))
+  }
+
+  /** As Write-Information does it. Clients before protocol 2.3 do not know the stream: for them it is dropped. */
+  information(pipelineId: string, text: string): void {
+    if (minorOf(this.protocolVersion ?? '2.0') < INFORMATION_SINCE_MINOR) return
+    const xml = encodeClixml(informationRecordValue(text))
+    this.send(pipelineId, this.message(MESSAGE_TYPES.informationRecord, pipelineId, xml))
+  }
+
+  /** Asks the client's host for something, such as `PromptForChoice`; with `wantsAnswer` false only tells it. */
+  hostCall(pipelineId: string, call: { method: string; number: number; wantsAnswer: boolean }): void {
+    const value = new ServerObject({
+      typeNames: [],
       members: 'extended',
-      properties: { InformationalRecord_Message: text, InformationalRecord_SerializeInvocationInfo: false },
+      properties: {
+        ci: new ServerScalar('I64', call.wantsAnswer ? '1' : '-100'),
+        mi: new ServerObject({ typeNames: HOST_METHOD_TYPES, text: call.method, value: call.number }),
+        mp: [],
+      },
     })
-    this.send(pipelineId, this.message(MESSAGE_TYPES.warningRecord, pipelineId, encodeClixml(record)))
+    this.send(pipelineId, this.message(MESSAGE_TYPES.pipelineHostCall, pipelineId, encodeClixml(value)))
+  }
+
+  /** Asks the client for its public key: a server before protocol 2.2 does so before it sends a SecureString. */
+  requestPublicKey(): void {
+    this.sendToPool(MESSAGE_TYPES.publicKeyRequest, '<S></S>')
   }
 
   /** Ends the pipeline; `record` is the reason of 'failed' or 'stopped'. Later output for it is dropped. */
@@ -186,17 +237,23 @@ export class ServerPool {
         this.acceptPipeline(message, events)
         return
       case MESSAGE_TYPES.pipelineInput:
-        events.push({ kind: 'input', pipelineId: this.knownPipeline(message), value: decodeClixml(message.xml) })
+        events.push({ kind: 'input', pipelineId: this.knownPipeline(message), value: this.decode(message.xml) })
         return
       case MESSAGE_TYPES.endOfPipelineInput:
         events.push({ kind: 'input-ended', pipelineId: this.knownPipeline(message) })
         return
       case MESSAGE_TYPES.setMaxRunspaces:
       case MESSAGE_TYPES.setMinRunspaces:
-        this.answerAvailability(message, '<B N="SetMinMaxRunspacesResponse">true</B>')
+        this.acceptRunspaces(message)
         return
       case MESSAGE_TYPES.getAvailableRunspaces:
-        this.answerAvailability(message, '<I64 N="SetMinMaxRunspacesResponse">1</I64>')
+        this.answerAvailability(message, `<I64 N="SetMinMaxRunspacesResponse">${this.availableRunspaces()}</I64>`)
+        return
+      case MESSAGE_TYPES.resetRunspaceState:
+        this.answerAvailability(message, '<B N="SetMinMaxRunspacesResponse">true</B>')
+        return
+      case MESSAGE_TYPES.publicKey:
+        this.acceptPublicKey(message)
         return
       default:
         throw malformed(`a message of type 0x${(message.type >>> 0).toString(16)}`)
@@ -212,7 +269,7 @@ export class ServerPool {
     if (typeof powerShell !== 'string' || !powerShell.startsWith('2.')) throw malformed('an unsupported PSVersion')
     const ours = this.options.protocolVersion ?? '2.3'
     this.runspacePoolId = message.runspacePoolId
-    this.protocolVersion = Number(theirs.slice(2)) < Number(ours.slice(2)) ? theirs : ours
+    this.protocolVersion = minorOf(theirs) < minorOf(ours) ? theirs : ours
   }
 
   private acceptInit(message: PsrpMessage, events: ServerEvent[]): void {
@@ -224,6 +281,7 @@ export class ServerPool {
     const max = isPsObject(data) ? data.properties.MaxRunspaces : undefined
     if (typeof min !== 'number' || typeof max !== 'number' || min < 1 || max < min) throw malformed('the number of runspaces')
     this.isOpen = true
+    this.runspaces = { min, max }
     const versions = { protocol: this.protocolVersion, powerShell: '2.0', serialization: '1.1.0.1' }
     this.sendToPool(MESSAGE_TYPES.sessionCapability, sessionCapabilityXml(versions))
     this.sendToPool(MESSAGE_TYPES.applicationPrivateData, privateDataXml(this.options.powerShellVersion ?? '5.1.17763.1'))
@@ -243,10 +301,45 @@ export class ServerPool {
     if (pipelineId === undefined) throw malformed('CREATE_PIPELINE without a pipeline id')
     if (this.pipelines.has(pipelineId)) throw malformed('a pipeline created twice')
     if (this.pipelines.size >= PIPELINES_MAX) throw malformed('too many pipelines')
-    const data = decodeClixml(message.xml)
+    const data = this.decode(message.xml)
     const commands = readReceivedCommands(data)
     this.pipelines.set(pipelineId, { queue: new OutgoingQueue(this.nextObjectId), ended: false })
     events.push({ kind: 'pipeline', pipelineId, commands, hasInput: !hasNoInput(data) })
+  }
+
+  private acceptRunspaces(message: PsrpMessage): void {
+    const data = decodeClixml(message.xml)
+    const name = message.type === MESSAGE_TYPES.setMaxRunspaces ? 'MaxRunspaces' : 'MinRunspaces'
+    const count = isPsObject(data) ? data.properties[name] : undefined
+    if (typeof count !== 'number') throw malformed('the number of runspaces')
+    const wanted = name === 'MaxRunspaces' ? { ...this.runspaces, max: count } : { ...this.runspaces, min: count }
+    const isPossible = wanted.min >= 1 && wanted.min <= wanted.max
+    if (isPossible) this.runspaces = wanted
+    this.answerAvailability(message, `<B N="SetMinMaxRunspacesResponse">${isPossible}</B>`)
+  }
+
+  private acceptPublicKey(message: PsrpMessage): void {
+    if (!this.isOpen) throw malformed('PUBLIC_KEY while the pool is not open')
+    const data = decodeClixml(message.xml)
+    const publicKey = isPsObject(data) ? data.properties.PublicKey : undefined
+    if (typeof publicKey !== 'string') throw malformed('a public key that is no text')
+    this.sendToPool(MESSAGE_TYPES.encryptedSessionKey, encryptedSessionKeyXml(this.sessionKey.answer(publicKey)))
+  }
+
+  private availableRunspaces(): number {
+    let running = 0
+    for (const pipeline of this.pipelines.values()) if (!pipeline.ended) running++
+    return Math.max(0, this.runspaces.max - running)
+  }
+
+  /** PowerShell writes nothing at all for a null. */
+  private decode(xml: string): PsData {
+    return xml === '' ? null : decodeClixml(xml, undefined, this.sessionKey)
+  }
+
+  private informational(stream: InformationalStream, pipelineId: string, text: string): void {
+    const xml = encodeClixml(informationalRecordValue(stream, text))
+    this.send(pipelineId, this.message(INFORMATIONAL_TYPES[stream], pipelineId, xml))
   }
 
   private knownPipeline(message: PsrpMessage): string {
@@ -268,7 +361,8 @@ export class ServerPool {
   }
 
   private *encodeOutputs(pipelineId: string, values: Iterable<ServerValue>): Generator<Buffer, void> {
-    for (const value of values) yield this.message(MESSAGE_TYPES.pipelineOutput, pipelineId, encodeClixml(value))
+    for (const value of values)
+      yield this.message(MESSAGE_TYPES.pipelineOutput, pipelineId, encodeClixml(value, this.sessionKey))
   }
 
   private send(pipelineId: string, source: Buffer | Iterator<Buffer>): void {

@@ -1,6 +1,8 @@
+import type { PoolCall } from './client-pool.ts'
 import { ClixmlEncoder } from './clixml-encode.ts'
 import { encodeClixmlString } from './clixml-string.ts'
 import type { Command } from './command.ts'
+import type { SessionKey } from './session-key.ts'
 
 /** What this client says it speaks. A server answers with the same or less; PSVersion's major must be 2 whatever runs here. */
 export const CLIENT_VERSIONS = { protocol: '2.3', powerShell: '2.0', serialization: '1.1.0.1' }
@@ -25,6 +27,24 @@ export function initRunspacePoolXml(runspaces: { min: number; max: number }): st
     `<Obj N="ApartmentState" RefId="2">${enumXml(1, 'System.Threading.ApartmentState', 'Unknown', 2)}</Obj>` +
     `<Obj N="HostInfo" RefId="3">${NO_HOST}</Obj><Nil N="ApplicationArguments"/></MS></Obj>`
   )
+}
+
+/** SET_MAX_RUNSPACES, SET_MIN_RUNSPACES, GET_AVAILABLE_RUNSPACES and RESET_RUNSPACE_STATE: a call id, and perhaps a number. */
+export function poolCallXml(call: PoolCall, callId: bigint): string {
+  const id = `<I64 N="CI">${callId}</I64>`
+  if (!('runspaces' in call)) return `<Obj RefId="0"><MS>${id}</MS></Obj>`
+  const name = call.kind === 'set-max' ? 'MaxRunspaces' : 'MinRunspaces'
+  return `<Obj RefId="0"><MS><I32 N="${name}">${call.runspaces}</I32>${id}</MS></Obj>`
+}
+
+/** PUBLIC_KEY, [MS-PSRP] 2.2.2.3; `publicKey` is base64. */
+export function publicKeyXml(publicKey: string): string {
+  return `<Obj RefId="0"><MS><S N="PublicKey">${publicKey}</S></MS></Obj>`
+}
+
+/** ENCRYPTED_SESSION_KEY, [MS-PSRP] 2.2.2.4; `encrypted` is base64. */
+export function encryptedSessionKeyXml(encrypted: string): string {
+  return `<Obj RefId="0"><MS><S N="EncryptedSessionKey">${encrypted}</S></MS></Obj>`
 }
 
 const LIST_TYPE =
@@ -65,13 +85,13 @@ function afterName(protocolVersion: string): string {
 const afterNames = new Map<string, string>()
 
 /** CREATE_PIPELINE for one cmdlet. The command must have passed `checkCommand`. */
-export function createPipelineXml(command: Command, protocolVersion: string): string {
+export function createPipelineXml(command: Command, protocolVersion: string, key?: SessionKey): string {
   let middle = afterNames.get(protocolVersion)
   if (middle === undefined) {
     middle = afterName(protocolVersion)
     afterNames.set(protocolVersion, middle)
   }
-  const encoder = new ClixmlEncoder(FIRST_FREE_OBJECT_ID, FIRST_FREE_TYPE_ID)
+  const encoder = new ClixmlEncoder(FIRST_FREE_OBJECT_ID, FIRST_FREE_TYPE_ID, key)
   let xml = `${BEFORE_NAME}${encodeClixmlString(command.name)}${middle}<Obj N="Args" RefId="${encoder.nextObjectId()}"><TNRef RefId="2"/><LST>`
   for (const [name, value] of Object.entries(command.parameters)) {
     xml += `<Obj RefId="${encoder.nextObjectId()}"><MS><S N="N">${encodeClixmlString(name)}</S>${encoder.encode(value, ' N="V"')}</MS></Obj>`

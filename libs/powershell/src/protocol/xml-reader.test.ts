@@ -26,6 +26,10 @@ describe('XmlReader', () => {
     expect(readAll(xml)).toBe('<a x=1 y=<"><b></b>t&A😀<&</a>')
   })
 
+  test('takes references to U+FFFE and U+FFFF, which PowerShell writes for them', () => {
+    expect(readAll('<a>&#xFFFE;&#xFFFF;</a>')).toBe('<a>\ufffe\uffff</a>')
+  })
+
   test.each([
     ['a document type', '<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>'],
     ['a processing instruction', '<a><?php echo 1?></a>'],

@@ -301,7 +301,8 @@ function characterOf(code: number, reference: string): string {
     code === 10 ||
     code === 13 ||
     (code >= 32 && code <= 0xd7ff) ||
-    (code >= 0xe000 && code <= 0xfffd) ||
+    // U+FFFE and U+FFFF are no XML characters, but PowerShell writes them so: its XmlWriter does not check characters.
+    (code >= 0xe000 && code <= 0xffff) ||
     (code >= 0x10000 && code <= 0x10ffff)
   if (!isCharacter) throw malformed(`the reference ${reference.slice(0, 12)}`)
   return String.fromCodePoint(code)
