@@ -2,10 +2,12 @@ import type { ServerResponse } from 'node:http'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { RunspacePool } from '../src/index.ts'
-import { closeAll, command, completeAtOnce, openPool, options, start, stopped, untilStopped } from './open-pool.ts'
+import { closeAll, command, completeAtOnce, openPool, options, start, stopped, transportOf, untilStopped } from './open-pool.ts'
 import { messageIdOf } from './scripted-wsman-server.ts'
 
 afterEach(closeAll)
+
+const OTHER = '11111111-2222-3333-4444-555555555555'
 
 describe('a server that misbehaves', () => {
   const withOneAnswer =
@@ -47,6 +49,31 @@ describe('a server that misbehaves', () => {
       (response, body) =>
         response.end(soap(messageIdOf(body), stream(Buffer.concat([Buffer.alloc(16), Buffer.from([3, 255, 255, 255, 255])])))),
       'psrp-malformed',
+    ],
+    [
+      'brings the output of another command',
+      'Receive',
+      (response, body) => response.end(soap(messageIdOf(body), done.replace('State=', `CommandId="${OTHER}" State=`))),
+      'wsman-malformed',
+    ],
+    [
+      'names another command',
+      'Command',
+      (response, body) =>
+        response.end(soap(messageIdOf(body), `<r:CommandResponse><r:CommandId>${OTHER}</r:CommandId></r:CommandResponse>`)),
+      'wsman-malformed',
+    ],
+    [
+      'is cut within its XML',
+      'Receive',
+      (response, body) => response.end(soap(messageIdOf(body), done).slice(0, -20)),
+      'wsman-malformed',
+    ],
+    [
+      'nests deeper than its limit',
+      'Receive',
+      (response, body) => response.end(soap(messageIdOf(body), '<a>'.repeat(5_000))),
+      'wsman-malformed',
     ],
     ['ends within a fragment', 'Receive', (response, body) => response.end(soap(messageIdOf(body), done)), 'psrp-cut-short'],
     [
@@ -94,6 +121,72 @@ describe('a server that misbehaves', () => {
 
     expect(error).toBeInstanceOf(PermanentError)
     expect(error).toMatchObject({ code })
+  })
+
+  test.each<[string, (response: ServerResponse) => void, string]>([
+    ['answers nothing', () => {}, 'The server did not answer in time'],
+    [
+      'sends a head and no body',
+      (response) => response.writeHead(200).flushHeaders(),
+      "The server's answer did not end in time",
+    ],
+    [
+      'sends its body drop by drop',
+      (response) => {
+        const drip = () => {
+          if (!response.destroyed) response.write(' ', () => setImmediate(drip))
+        }
+        drip()
+      },
+      "The server's answer did not end in time",
+    ],
+  ])('in that it %s is given up within its limit', async (_what, answer, message) => {
+    const server = await start(completeAtOnce)
+    const pool = await openPool(server, {
+      transport: { ...transportOf(server.url), operationTimeoutMs: 500 },
+      limits: { answerMs: 100, bodyMs: 200 },
+    })
+    let once = true
+    server.intercept = (action, _request, response) => {
+      if (action !== 'Command' || !once) return false
+      once = false
+      answer(response)
+      return true
+    }
+
+    await expect(pool.invoke(command, options)).rejects.toMatchObject({
+      name: 'RetryableError',
+      code: 'wsman-http-timeout',
+      message,
+      detail: { mayHaveRun: true, shellLost: true },
+    })
+    expect(await pool.invoke(command, options)).toMatchObject({ failed: false })
+  })
+
+  test.each([
+    ['names no shell', ''],
+    ['names a shell that is none', '<r:Shell><r:ShellId>a b</r:ShellId></r:Shell>'],
+    ['names two shells', '<r:Shell><r:ShellId>A</r:ShellId></r:Shell><r:Shell><r:ShellId>B</r:ShellId></r:Shell>'],
+    ['names a very long one', `<r:Shell><r:ShellId>${'A'.repeat(300)}</r:ShellId></r:Shell>`],
+  ])('and %s when asked for one gets no command', async (_what, body) => {
+    const server = await start(completeAtOnce)
+    server.intercept = (action, _request, response, request) => {
+      if (action === 'Create') response.end(soap(messageIdOf(request), body))
+      return action === 'Create'
+    }
+
+    await expect(openPool(server)).rejects.toMatchObject({ code: 'wsman-malformed' })
+    expect(server.requests.filter(({ action }) => action === 'Command')).toEqual([])
+  })
+
+  test('and speaks for a shell that we did not name is found out by the next request', async () => {
+    const server = await start(completeAtOnce)
+    server.intercept = (action, _request, response, request) => {
+      if (action === 'Create') response.end(soap(messageIdOf(request), `<r:Shell><r:ShellId>${OTHER}</r:ShellId></r:Shell>`))
+      return action === 'Create'
+    }
+
+    await expect(openPool(server)).rejects.toMatchObject({ name: 'RetryableError', code: 'wsman-shell-not-found' })
   })
 
   test('and asks for an answer fails the cmdlet instead of waiting', async () => {

@@ -1,5 +1,5 @@
 import { type Command, createRemotingEngine, type RemotingEngineOptions, type RunspacePool } from '../src/index.ts'
-import { type Script, type ScriptedServer, startScriptedServer } from './scripted-wsman-server.ts'
+import { type Script, type ScriptedServer, type ServerOptions, startScriptedServer } from './scripted-wsman-server.ts'
 
 export const signal = new AbortController().signal
 export const options = { signal, timeoutMs: 30_000 }
@@ -13,10 +13,7 @@ export async function closeAll(): Promise<void> {
   for (const resource of cleanUp.splice(0).reverse()) await resource[Symbol.asyncDispose]()
 }
 
-export async function start(
-  script: Script,
-  o: { receiveHoldMs?: number; tls?: { key: string; cert: string } } = {},
-): Promise<ScriptedServer> {
+export async function start(script: Script, o: ServerOptions = {}): Promise<ScriptedServer> {
   const server = await startScriptedServer(script, o)
   cleanUp.push(server)
   return server

@@ -49,6 +49,45 @@ describe('quotas', () => {
     expect(pool.stats()).toMatchObject({ shellsLost: 0, invoked: 1 })
   })
 
+  test.each<[string, string, number]>([
+    ['a user', 'The next request from this user will not be approved for at least 1736 milliseconds.', 1_736],
+    [
+      'the system',
+      'The system load quota of 1000 requests per 2 seconds has been exceeded. The next request from this user will not be approved for at least 12,345 milliseconds.',
+      12_345,
+    ],
+    ['another culture', 'The next request from this user will not be approved for at least 12\u00a0345 milliseconds.', 12_345],
+    [
+      'runspaces',
+      'Fail to create runspace because you have exceeded your budget to create runspace. Please wait for 26 seconds.',
+      26_000,
+    ],
+  ])('of %s hold every request back for exactly as long as was said', async (_whose, message, waitMs) => {
+    const server = await start(completeAtOnce)
+    const clock = new HandDrivenClock()
+    const pool = await openPool(server, { clock, runspaces: 3 })
+    let refusals = 1
+    server.intercept = (action, _request, response, body) => {
+      if (action !== 'Command' || refusals-- <= 0) return false
+      sendFault(response, body, 2150859175, message)
+      return true
+    }
+    const commandsSent = () => server.requests.filter(({ action }) => action === 'Command' || action === 'Create').length
+
+    const first = pool.invoke(command, options)
+    await vi.waitFor(() => expect(pool.stats().pausedMs).toBe(waitMs))
+    const before = commandsSent()
+    const others = [pool.invoke(command, options), pool.invoke(command, options)]
+    clock.advance(waitMs - 1)
+    const stillPaused = { queued: pool.stats().queued, sent: commandsSent() }
+    clock.advance(1)
+
+    expect(stillPaused).toEqual({ queued: 3, sent: before })
+    expect(pool.stats().queued).toBeLessThan(3)
+    for (const result of await Promise.all([first, ...others])) expect(result).toMatchObject({ failed: false })
+    expect(pool.stats()).toMatchObject({ shellsLost: 0, invoked: 3, pausedMs: waitMs })
+  })
+
   test('a refused Receive is repeated without running the cmdlet again', async () => {
     let runs = 0
     const server = await start((call) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { type ReceivedCommand, ServerPool, type ServerValue } from '../src/protocol/index.ts'
 
@@ -13,15 +13,41 @@ export type Script = (call: {
   stop: AbortSignal
 }) => void | Promise<void>
 
+/** What a server says of who asks: `refuse` is a 401, the challenge goes into WWW-Authenticate. */
+export type Authentication = { refuse: boolean; challenge?: string[] }
+
+export type ServerOptions = {
+  receiveHoldMs?: number
+  tls?: { key: string; cert: string }
+  /** `connection` is the port that the socket comes from. Default: Basic with svc and secret. */
+  authenticate?: (request: IncomingMessage, connection: number) => Authentication
+  /** Like MaxEnvelopeSizekb: larger ones are refused with a fault, or with 413 where `tooLarge` is that. */
+  envelopeBytesMax?: number
+  tooLarge?: 'fault' | 413
+}
+
+type SeenRequest = {
+  action: string
+  headers: IncomingMessage['headers']
+  body: string
+  /** The port that its socket came from. */
+  connection: number
+  shellId: string | undefined
+}
+
 export type ScriptedServer = AsyncDisposable & {
   readonly url: string
-  readonly requests: { action: string; headers: IncomingMessage['headers']; body: string }[]
+  readonly requests: SeenRequest[]
   readonly shells: Map<string, Shell>
   mostShells: number
   /** Answers a request instead of the server, when it returns true. */
   intercept: ((action: string, request: IncomingMessage, response: ServerResponse, body: string) => boolean) | undefined
   /** Cuts every connection. */
   cut(): void
+  /** Closes every connection politely, as a server does with those that are idle for long; resolves when the client has too. */
+  endConnections(): Promise<void>
+  /** Shows another certificate to every new connection. */
+  changeCertificate(tls: { key: string; cert: string }): void
 }
 
 type Shell = { pool: ServerPool; cookie: string; waiting: Map<string, () => void>; stops: Map<string, AbortController> }
@@ -42,10 +68,7 @@ export function sendFault(response: ServerResponse, body: string, code: number, 
 }
 
 /** A WSMan endpoint just large enough for the tests of this package. */
-export async function startScriptedServer(
-  script: Script,
-  o: { receiveHoldMs?: number; tls?: { key: string; cert: string } } = {},
-): Promise<ScriptedServer> {
+export async function startScriptedServer(script: Script, o: ServerOptions = {}): Promise<ScriptedServer> {
   const sockets = new Set<Socket>()
   const state: ScriptedServer = {
     url: '',
@@ -55,6 +78,14 @@ export async function startScriptedServer(
     intercept: undefined,
     cut: () => {
       for (const socket of sockets) socket.resetAndDestroy()
+    },
+    endConnections: async () => {
+      const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+      for (const socket of sockets) socket.end()
+      await Promise.all(closed)
+    },
+    changeCertificate: (tls) => {
+      if (server instanceof TlsServer) server.setSecureContext(tls)
     },
     [Symbol.asyncDispose]: async () => {
       state.cut()
@@ -68,9 +99,12 @@ export async function startScriptedServer(
     request.on('end', () => {
       const body = Buffer.concat(chunks).toString()
       const action = /<wsa:Action[^>]*>[^<]*\/([A-Za-z]+)</.exec(body)?.[1] ?? ''
-      state.requests.push({ action, headers: request.headers, body })
+      // A TLS socket is another object than the one of the connection below it; both have its port.
+      const connection = request.socket.remotePort ?? 0
+      const shellId = /(?:Name="ShellId">|<rsp:Shell ShellId=")([^<"]+)[<"]/.exec(body)?.[1]
+      state.requests.push({ action, headers: request.headers, body, connection, shellId })
       if (state.intercept?.(action, request, response, body) === true) return
-      handle({ state, script, holdMs: o.receiveHoldMs ?? 2_000 }, { action, body, request, response })
+      handle({ state, script, options: o }, { action, body, request, response, connection })
     })
   }
   const server = o.tls === undefined ? createServer(listener) : createTlsServer(o.tls, listener)
@@ -86,14 +120,21 @@ export async function startScriptedServer(
   })
 }
 
-type Context = { state: ScriptedServer; script: Script; holdMs: number }
-type Exchange = { action: string; body: string; request: IncomingMessage; response: ServerResponse }
+type Context = { state: ScriptedServer; script: Script; options: ServerOptions }
+type Exchange = { action: string; body: string; request: IncomingMessage; response: ServerResponse; connection: number }
 
 function handle(context: Context, exchange: Exchange): void {
   const { state } = context
   const { action, body, request, response } = exchange
-  if (request.headers.authorization !== `Basic ${Buffer.from('svc:secret').toString('base64')}`) {
-    response.writeHead(401, { 'www-authenticate': 'Basic realm="ex1"' }).end()
+  const { refuse, challenge = [] } = (context.options.authenticate ?? checkBasic)(request, exchange.connection)
+  if (challenge.length > 0) response.setHeader('www-authenticate', challenge)
+  if (refuse) {
+    response.writeHead(401).end()
+    return
+  }
+  if (isTooLarge(context, body)) {
+    if (context.options.tooLarge === 413) response.writeHead(413).end()
+    else sendFault(response, body, 2150858823, 'The maximum envelope size in the request is too large.')
     return
   }
   if (action === 'Create') {
@@ -133,6 +174,17 @@ function handle(context: Context, exchange: Exchange): void {
     default:
       sendFault(response, body, 1, 'unknown action')
   }
+}
+
+function checkBasic(request: IncomingMessage): Authentication {
+  const isRight = request.headers.authorization === `Basic ${Buffer.from('svc:secret').toString('base64')}`
+  return { refuse: !isRight, challenge: isRight ? [] : ['Basic realm="ex1"'] }
+}
+
+function isTooLarge({ options }: Context, body: string): boolean {
+  const max = options.envelopeBytesMax ?? Number.POSITIVE_INFINITY
+  if (Buffer.byteLength(body) > max) return true
+  return options.tooLarge !== 413 && Number(/MaxEnvelopeSize[^>]*>(\d+)</.exec(body)?.[1]) > max
 }
 
 function create(context: Context, exchange: Exchange): void {
@@ -192,7 +244,7 @@ function receive(context: Context, shell: Shell, exchange: Exchange): void {
     const state = isDone ? `<rsp:CommandState${id} State="${SHELL}/CommandState/Done"/>` : ''
     reply(exchange, `<rsp:ReceiveResponse>${stream}${state}</rsp:ReceiveResponse>`)
   }
-  const timer = setTimeout(answer, context.holdMs)
+  const timer = setTimeout(answer, context.options.receiveHoldMs ?? 2_000)
   if (shell.pool.hasBytes(commandId) || (commandId !== undefined && shell.pool.isDone(commandId))) answer()
   // What arrives within the same turn belongs into one answer.
   else shell.waiting.set(commandId ?? '', () => setImmediate(answer))

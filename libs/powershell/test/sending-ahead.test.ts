@@ -25,6 +25,18 @@ function queueing(ran: string[], held: Record<string, Promise<void>> = {}): Scri
   }
 }
 
+/** The same, but what is stopped while it waits is dropped at once, as PowerShell does it; and one cmdlet never ends. */
+function hanging(ran: string[], hung: string): Script {
+  const queue = queueing(ran, { [hung]: new Promise(() => {}) })
+  return (call) => {
+    const { pipelineId, pool, stop } = call
+    stop.addEventListener('abort', () => {
+      if (!ran.includes(call.command.name)) pool.state(pipelineId, 'stopped', stopped)
+    })
+    return queue(call)
+  }
+}
+
 function commandsSent(server: ScriptedServer): number {
   return server.requests.filter(({ action }) => action === 'Command').length
 }
@@ -107,6 +119,24 @@ describe('sending ahead', () => {
     hold.resolve()
     expect(await pool.invoke({ name: 'Get-After', parameters: {} }, options)).toMatchObject({ failed: false })
     expect(pool.stats()).toMatchObject({ shells: 1, shellsOpened: 2, shellsLost: 1 })
+  })
+
+  test('what waits behind a cmdlet that does not stop runs in another shell, once', async () => {
+    const ran: string[] = []
+    const server = await start(hanging(ran, 'Set-6'))
+    const pool = await openPool(server, { limits: { stopMs: 50 } })
+
+    const invoked = namesOf(7).map((name) =>
+      pool.invoke({ name, parameters: {} }, name === 'Set-6' ? { ...options, timeoutMs: 200 } : options),
+    )
+    const settled = Promise.allSettled(invoked)
+    await vi.waitFor(() => expect(commandsSent(server)).toBe(7))
+
+    const [sixth, seventh] = (await settled).slice(5)
+    expect(sixth).toMatchObject({ status: 'rejected', reason: { code: 'cmdlet-timeout', detail: { mayHaveRun: true } } })
+    expect(seventh).toMatchObject({ status: 'fulfilled' })
+    expect(ran.filter((name) => name === 'Set-7')).toHaveLength(1)
+    expect(pool.stats()).toMatchObject({ shellsOpened: 2, shellsLost: 1 })
   })
 
   test('a server that refuses a second command in a shell gets every command once, one at a time', async () => {

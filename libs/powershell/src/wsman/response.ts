@@ -8,6 +8,8 @@ export type WsmanResponse = {
   fault: WsmanFault | undefined
   shellId: string | undefined
   commandId: string | undefined
+  /** The commands whose output or state it brings, in upper case. */
+  receivedFor: Set<string>
   /** The stdout streams, still base64, in order. */
   streams: string[]
   /** CommandState is Done: nothing more will come for this command. */
@@ -31,6 +33,7 @@ export function parseResponse(xml: string): WsmanResponse {
     fault: undefined,
     shellId: undefined,
     commandId: undefined,
+    receivedFor: new Set(),
     streams: [],
     isDone: false,
   }
@@ -82,6 +85,8 @@ function readBody(reader: XmlReader, name: string, response: WsmanResponse): voi
 }
 
 function readReceivePart(reader: XmlReader, name: string, response: WsmanResponse): void {
+  const commandId = name === 'Stream' || name === 'CommandState' ? reader.attribute('CommandId') : undefined
+  if (commandId !== undefined && commandId !== '') response.receivedFor.add(commandId.toUpperCase())
   if (name === 'Stream') {
     const stream = reader.attribute('Name')
     const content = reader.readContent()
@@ -96,11 +101,17 @@ function readReceivePart(reader: XmlReader, name: string, response: WsmanRespons
 
 function readCreated(reader: XmlReader, response: WsmanResponse): void {
   forEachChild(reader, (name) => {
-    if (name === 'ShellId') response.shellId = reader.readContent().trim()
-    else if (name === 'Selector' && reader.attribute('Name') === 'ShellId') response.shellId = reader.readContent().trim()
+    if (name === 'ShellId' || (name === 'Selector' && reader.attribute('Name') === 'ShellId')) readShellId(reader, response)
     else if (name === 'ReferenceParameters' || name === 'SelectorSet') readCreated(reader, response)
     else reader.skip()
   })
+}
+
+function readShellId(reader: XmlReader, response: WsmanResponse): void {
+  const shellId = reader.readContent().trim()
+  if (!/^[!-~]{1,256}$/.test(shellId)) throw malformed('a shell id that is none')
+  if (response.shellId !== undefined && response.shellId !== shellId) throw malformed('two shell ids')
+  response.shellId = shellId
 }
 
 function readFault(reader: XmlReader): WsmanFault {

@@ -1,13 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
+import type { EngineLog } from '../create-remoting-engine.ts'
 import type { ShellAddress } from '../leases.ts'
 import type { ReceivedAnswer, RemoteShell } from '../pool/remote-shell.ts'
 import { ClientPool } from '../protocol/client-pool.ts'
 import type { Trace } from '../protocol/trace.ts'
-import { EnvelopeWriter, payloadBytesOf } from './envelope.ts'
-import { faultError, isOperationTimeout, isShellGone, type WsmanFault } from './fault.ts'
+import { type Action, EnvelopeWriter, payloadBytesOf } from './envelope.ts'
+import { faultError, isEnvelopeTooLarge, isOperationTimeout, isRedirection, isShellGone } from './fault.ts'
 import { HttpConnection, type HttpOptions, type HttpResponse } from './http-connection.ts'
-import { parseResponse, type WsmanResponse } from './response.ts'
+import type { HttpTrace } from './http-trace.ts'
+import { malformedAnswer, readAnswer } from './read-answer.ts'
+import { followRedirection } from './redirection.ts'
+import type { WsmanResponse } from './response.ts'
 
 export type WsmanShellOptions = {
   readonly http: HttpOptions
@@ -15,105 +19,119 @@ export type WsmanShellOptions = {
   readonly idleTimeoutMs: number
   /** How long the server holds a Receive that has nothing to say. */
   readonly operationTimeoutMs: number
+  /** On top of the operation timeout: how late an answer may come before the connection counts as dead. */
+  readonly answerMs: number
+  readonly log: EngineLog
   readonly trace?: Trace | undefined
+  readonly traceHttp?: HttpTrace | undefined
 }
 
-// The default of Windows Server 2008 R2, and of everything since protocol 2.2.
-const ENVELOPE_BYTES = 153_600
-const ENVELOPE_BYTES_GROWN = 512_000
-/** On top of the operation timeout: how late an answer may come before the connection counts as dead. */
-const HTTP_GRACE_MS = 10_000
+/**
+ * What is asked for once the server speaks protocol 2.2, the default of Windows Server 2008 R2, and the least that WinRM can
+ * be set to (MaxEnvelopeSizekb).
+ */
+const ENVELOPE_BYTES = [512_000, 153_600, 32_768] as const
+const GROWN = 0
+const UNGROWN = 1
 /** Smaller answers are parsed before the next Receive goes out: they mostly are the whole of a result. */
 const LARGE_ANSWER_CHARACTERS = 32_768
 const NO_MORE = 'CommandState/Done'
+const PAYLOAD_TOO_LARGE = 413
+
+type Request = { readonly action: Action; readonly mayHaveRun: boolean; readonly write: (messageId: string) => string }
 
 /** A shell on a WSMan endpoint ([MS-WSMV] 3.1.4): one instance, one shell, its own sockets and cookies. */
 export class WsmanShell implements RemoteShell {
   readonly client: ClientPool
   private readonly options: WsmanShellOptions
-  private readonly connection: HttpConnection
-  private readonly writer: EnvelopeWriter
+  private readonly sessionId = randomUUID().toUpperCase()
+  private url: URL
+  private connection: HttpConnection
+  private writer: EnvelopeWriter
   private shellId: string
-  private grown = false
+  /** The index of the size in use. */
+  private size = UNGROWN
+  private mayGrow = true
 
   /** `existing`: a shell that another process created, to be deleted. */
   constructor(options: WsmanShellOptions, existing?: ShellAddress) {
     this.options = options
     this.client = new ClientPool({ runspacePoolId: randomUUID(), trace: options.trace })
     this.shellId = existing?.shellId ?? randomUUID().toUpperCase()
+    this.url = options.http.url
     this.connection = new HttpConnection(options.http, existing?.cookie)
-    this.writer = new EnvelopeWriter(
-      {
-        url: options.http.url.href,
-        resourceUri: options.resourceUri,
-        sessionId: randomUUID().toUpperCase(),
-        operationTimeoutMs: options.operationTimeoutMs,
-      },
-      ENVELOPE_BYTES,
-    )
-    this.writer.setShellId(this.shellId)
+    this.writer = this.createWriter()
   }
 
   get address(): ShellAddress {
-    return { shellId: this.shellId, url: this.options.http.url.href, cookie: this.connection.cookie }
+    return { shellId: this.shellId, url: this.url.href, cookie: this.connection.cookie }
   }
 
   get fragmentBytesMax(): number {
-    return payloadBytesOf(this.grown ? ENVELOPE_BYTES_GROWN : ENVELOPE_BYTES)
+    return payloadBytesOf(this.envelopeBytes)
   }
 
+  /** Creates the shell, where the server says that it belongs. */
   async create(): Promise<void> {
     const { shellId, options } = this
+    const { idleTimeoutMs } = options
     const creation = this.client.open(this.fragmentBytesMax)
-    const id = newMessageId()
-    const response = await this.request(
-      id,
-      this.writer.create(id, { shellId, idleTimeoutMs: options.idleTimeoutMs, creation }),
-      false,
-    )
-    if (response.shellId === undefined) throw new PermanentError('wsman-malformed', 'The answer to Create names no shell')
-    this.shellId = response.shellId
-    this.writer.setShellId(response.shellId)
+    const write = (id: string) => this.writer.create(id, { shellId, idleTimeoutMs, creation })
+    const visited = [this.url]
+    for (;;) {
+      const { fault, shellId: created } = await this.exchange({ action: 'create', mayHaveRun: false, write })
+      if (fault !== undefined && isRedirection(fault)) {
+        const next = followRedirection(fault.location, visited)
+        this.options.log.info({ from: this.url.href, to: next.href, hop: visited.length }, 'The endpoint redirects')
+        visited.push(next)
+        this.moveTo(next)
+        continue
+      }
+      if (fault !== undefined) throw faultError(fault, false)
+      if (created === undefined) throw new PermanentError('wsman-malformed', 'The answer to Create names no shell')
+      this.shellId = created
+      this.writer.setShellId(created)
+      return
+    }
   }
 
   growEnvelope(): void {
-    this.grown = true
-    this.writer.setEnvelopeBytesMax(ENVELOPE_BYTES_GROWN)
+    if (this.mayGrow) this.setSize(GROWN)
   }
 
   async startCommand(pipelineId: string, first: Buffer): Promise<void> {
     const commandId = pipelineId.toUpperCase()
-    const id = newMessageId()
-    const response = await this.request(id, this.writer.command(id, commandId, first), true)
-    if (response.commandId !== undefined && response.commandId.toUpperCase() !== commandId) {
-      throw new RetryableError('wsman-malformed', 'The server gave the command another id', {
-        detail: { mayHaveRun: true, shellLost: true },
-      })
-    }
+    const response = await this.request({
+      action: 'command',
+      mayHaveRun: true,
+      write: (id) => this.writer.command(id, commandId, first),
+    })
+    if (response.commandId !== undefined && response.commandId.toUpperCase() !== commandId)
+      throw malformedAnswer('The server gave the command another id', true)
   }
 
   async send(pipelineId: string | undefined, fragment: Buffer): Promise<void> {
-    const id = newMessageId()
-    await this.request(id, this.writer.send(id, pipelineId?.toUpperCase(), fragment), true)
+    const commandId = pipelineId?.toUpperCase()
+    await this.request({ action: 'send', mayHaveRun: true, write: (id) => this.writer.send(id, commandId, fragment) })
   }
 
   async receive(pipelineId: string | undefined): Promise<ReceivedAnswer> {
+    const commandId = pipelineId?.toUpperCase()
     const id = newMessageId()
-    const http = await this.post(this.writer.receive(id, pipelineId?.toUpperCase()), true)
+    const http = await this.post('receive', this.writer.receive(id, commandId), true)
     return {
       looksUnfinished: http.body.length > LARGE_ANSWER_CHARACTERS && !http.body.includes(NO_MORE, http.body.length - 2_000),
-      read: () => readReceived(parse(http, id, true)),
+      read: () => this.readReceived(readAnswer(http, id, true), commandId),
     }
   }
 
   async signal(pipelineId: string, kind: 'terminate' | 'stop'): Promise<void> {
-    const id = newMessageId()
-    await this.request(id, this.writer.signal(id, pipelineId.toUpperCase(), kind), false)
+    const commandId = pipelineId.toUpperCase()
+    await this.request({ action: 'signal', mayHaveRun: false, write: (id) => this.writer.signal(id, commandId, kind) })
   }
 
   async delete(): Promise<void> {
-    const id = newMessageId()
-    const { fault } = parse(await this.post(this.writer.delete(id), false), id, false)
+    const { fault } = await this.exchange({ action: 'delete', mayHaveRun: false, write: (id) => this.writer.delete(id) })
     if (fault !== undefined && !isShellGone(fault)) throw faultError(fault, false)
   }
 
@@ -125,18 +143,110 @@ export class WsmanShell implements RemoteShell {
     await this.connection.destroy()
   }
 
-  private async request(messageId: string, envelope: string, mayHaveRun: boolean): Promise<WsmanResponse> {
-    const response = parse(await this.post(envelope, mayHaveRun), messageId, mayHaveRun)
-    if (response.fault !== undefined) throw faultError(response.fault, mayHaveRun)
+  private get envelopeBytes(): number {
+    return ENVELOPE_BYTES[this.size] ?? ENVELOPE_BYTES[UNGROWN]
+  }
+
+  private createWriter(): EnvelopeWriter {
+    const { resourceUri, operationTimeoutMs } = this.options
+    const writer = new EnvelopeWriter(
+      { url: this.url.href, resourceUri, sessionId: this.sessionId, operationTimeoutMs },
+      this.envelopeBytes,
+    )
+    writer.setShellId(this.shellId)
+    return writer
+  }
+
+  /** Sockets and cookies of the other endpoint, and none of this one's. */
+  private moveTo(url: URL): void {
+    const old = this.connection
+    this.url = url
+    this.connection = new HttpConnection({ ...this.options.http, url })
+    this.writer = this.createWriter()
+    old.destroy().catch(() => {})
+  }
+
+  private async request(request: Request): Promise<WsmanResponse> {
+    const response = await this.exchange(request)
+    if (response.fault !== undefined) throw faultError(response.fault, request.mayHaveRun)
     return response
   }
 
-  private async post(envelope: string, mayHaveRun: boolean): Promise<HttpResponse> {
-    try {
-      return await this.connection.post(envelope, this.options.operationTimeoutMs + HTTP_GRACE_MS)
-    } catch (error) {
-      throw withRunDetail(error, mayHaveRun)
+  /** Sends a request, and again with a smaller envelope as long as the server has not looked into it for its size. */
+  private async exchange({ action, mayHaveRun, write }: Request): Promise<WsmanResponse> {
+    for (;;) {
+      const id = newMessageId()
+      const sizeSent = this.size
+      const envelope = write(id)
+      const http = await this.post(action, envelope, mayHaveRun)
+      if (http.status !== PAYLOAD_TOO_LARGE) {
+        const response = readAnswer(http, id, mayHaveRun)
+        if (response.fault === undefined || !isEnvelopeTooLarge(response.fault)) return response
+      }
+      // Another request may have found out meanwhile.
+      if (this.size === sizeSent) this.shrink()
+      // Cut anew, it can be sent: the pool does that, since nothing of it has run.
+      if (Buffer.byteLength(envelope) > this.envelopeBytes) throw tooLarge(this.envelopeBytes)
     }
+  }
+
+  private shrink(): void {
+    if (this.size === ENVELOPE_BYTES.length - 1) {
+      throw new PermanentError('wsman-envelope-refused', `The server takes no envelope of ${this.envelopeBytes} bytes`, {
+        detail: { mayHaveRun: false, shellLost: true },
+      })
+    }
+    this.mayGrow = false
+    this.setSize(this.size + 1)
+    this.options.log.info({ envelopeBytes: this.envelopeBytes, url: this.url.href }, 'The server wants smaller envelopes')
+  }
+
+  private setSize(size: number): void {
+    this.size = size
+    this.writer.setEnvelopeBytesMax(this.envelopeBytes)
+  }
+
+  private async post(action: Action, envelope: string, mayHaveRun: boolean): Promise<HttpResponse> {
+    const { traceHttp, operationTimeoutMs, answerMs } = this.options
+    const startedAt = traceHttp === undefined ? 0 : performance.now()
+    let answer: HttpResponse | undefined
+    let code: string | undefined
+    try {
+      answer = await this.connection.post(envelope, operationTimeoutMs + answerMs)
+      return answer
+    } catch (error) {
+      code = error instanceof PermanentError || error instanceof RetryableError ? error.code : 'unknown'
+      throw withRunDetail(error, mayHaveRun)
+    } finally {
+      traceHttp?.({
+        action,
+        url: this.url.href,
+        shellId: this.shellId,
+        requestBytes: Buffer.byteLength(envelope),
+        status: answer?.status,
+        responseCharacters: answer?.body.length,
+        durationMs: performance.now() - startedAt,
+        requestId: answer === undefined ? undefined : requestIdOf(answer),
+        error: code,
+      })
+    }
+  }
+
+  private readReceived(
+    response: WsmanResponse,
+    commandId: string | undefined,
+  ): { chunks: readonly Uint8Array[]; isDone: boolean } {
+    const { fault } = response
+    if (fault !== undefined) {
+      if (isOperationTimeout(fault)) return { chunks: [], isDone: false }
+      if (!isEnvelopeTooLarge(fault)) throw faultError(fault, true)
+      this.shrink()
+      throw tooLarge(this.envelopeBytes)
+    }
+    for (const id of response.receivedFor) {
+      if (id !== commandId) throw malformedAnswer('The answer brings the output of another command', true)
+    }
+    return { chunks: response.streams.map(decodeBase64), isDone: response.isDone }
   }
 }
 
@@ -144,76 +254,31 @@ function newMessageId(): string {
   return randomUUID().toUpperCase()
 }
 
-function withRunDetail(error: unknown, mayHaveRun: boolean): unknown {
-  if (error instanceof PermanentError) {
-    return new PermanentError(error.code, error.message, {
-      cause: error,
-      detail: { ...error.detail, mayHaveRun, shellLost: true },
-    })
-  }
-  if (!(error instanceof RetryableError)) return error
-  const { code, message, retryAfterMs, detail } = error
-  return new RetryableError(code, message, {
-    cause: error,
-    retryAfterMs,
-    detail: { ...detail, mayHaveRun: mayHaveRun && detail['sent'] !== false, shellLost: true },
+function requestIdOf({ requestId, status, body }: HttpResponse): string | undefined {
+  return requestId ?? (status === 200 ? undefined : /RequestId=([0-9A-Za-z-]{1,64})/.exec(body)?.[1])
+}
+
+/** Nothing was lost: the request can go out again at once, in smaller parts. */
+function tooLarge(envelopeBytes: number): RetryableError {
+  return new RetryableError('wsman-envelope-too-large', `The server takes envelopes of ${envelopeBytes} bytes at most`, {
+    retryAfterMs: 0,
+    detail: { mayHaveRun: false, shellLost: false },
   })
 }
 
-function parse(http: HttpResponse, messageId: string, mayHaveRun: boolean): WsmanResponse {
-  let response: WsmanResponse
-  try {
-    response = parseResponse(http.body)
-  } catch (error) {
-    throw httpError(http, error, mayHaveRun)
-  }
-  if (response.fault === undefined && http.status !== 200) throw httpError(http, undefined, mayHaveRun)
-  if (response.relatesTo?.toUpperCase() !== `UUID:${messageId}`) {
-    // Some faults, raised before the request was understood, relate to nothing.
-    if (response.fault !== undefined && response.relatesTo === undefined) return response
-    throw new RetryableError('wsman-malformed', 'The answer relates to another request', {
-      detail: { mayHaveRun, shellLost: true },
-    })
-  }
-  return response
-}
-
-/** The error for an answer that is no WSMan response: IIS, a proxy or a load balancer spoke instead. */
-function httpError(http: HttpResponse, cause: unknown, mayHaveRun: boolean): PermanentError | RetryableError {
-  const { status } = http
-  const options = { cause, detail: { status, mayHaveRun, shellLost: true } }
-  const refused = { cause, detail: { status, mayHaveRun: false, shellLost: true } }
-  // Not retried: repeated wrong passwords lock the account out.
-  if (status === 401)
-    return new PermanentError('wsman-unauthorized', 'The server refused user name and password (401)', refused)
-  if (status === 403) return new PermanentError('wsman-access-denied', 'The server refused access (403)', refused)
-  if (status >= 300 && status < 400)
-    return new PermanentError('wsman-redirected', `The server redirects (${status}); name the other URL instead`, refused)
-  if (status !== 200) {
-    return new RetryableError('wsman-http-status', `The server answered ${status}`, {
-      ...options,
-      retryAfterMs: http.retryAfterMs,
-    })
-  }
-  return new RetryableError('wsman-malformed', 'The answer is not a WSMan response', options)
-}
-
-function readReceived(response: WsmanResponse): { chunks: readonly Uint8Array[]; isDone: boolean } {
-  const fault: WsmanFault | undefined = response.fault
-  if (fault !== undefined) {
-    if (isOperationTimeout(fault)) return { chunks: [], isDone: false }
-    throw faultError(fault, true)
-  }
-  return { chunks: response.streams.map(decodeBase64), isDone: response.isDone }
+function withRunDetail(error: unknown, mayHaveRun: boolean): unknown {
+  if (!(error instanceof PermanentError || error instanceof RetryableError)) return error
+  const { code, message } = error
+  const detail = { ...error.detail, mayHaveRun: mayHaveRun && error.detail['sent'] !== false, shellLost: true }
+  return error instanceof PermanentError
+    ? new PermanentError(code, message, { cause: error, detail })
+    : new RetryableError(code, message, { cause: error, retryAfterMs: error.retryAfterMs, detail })
 }
 
 function decodeBase64(text: string): Uint8Array {
   try {
     return Uint8Array.fromBase64(text)
   } catch (error) {
-    throw new RetryableError('wsman-malformed', 'A stream is not base64', {
-      cause: error,
-      detail: { mayHaveRun: true, shellLost: true },
-    })
+    throw malformedAnswer('A stream is not base64', true, error)
   }
 }
