@@ -6,6 +6,9 @@ import type { RemotingTransport } from './pool/remote-shell.ts'
 import { RemotingRunspacePool } from './pool/runspace-pool.ts'
 import type { Command } from './protocol/command.ts'
 import type { Trace } from './protocol/trace.ts'
+import { createStdioTransport, type StdioTransportOptions } from './stdio/stdio-transport.ts'
+import type { HttpTrace } from './wsman/http-trace.ts'
+import type { CreateSecurityContext } from './wsman/security-context.ts'
 import { createWsmanTransport, type WsmanTransportOptions } from './wsman/wsman-transport.ts'
 
 type Say = (fields: Record<string, unknown>, message: string) => void
@@ -29,12 +32,18 @@ export type PoolLimits = {
   readonly leaseRenewMs: number
   /** Of one answer over HTTP. Default 8 MiB. */
   readonly responseBytesMax: number
+  /** How much longer than the server may hold a request the head of its answer may take, over HTTP. Default 10 s. */
+  readonly answerMs: number
+  /** How long the body of an answer over HTTP may take after its head. Default 60 s. */
+  readonly bodyMs: number
+  /** How long a socket to the server, a proxy's tunnel or a Kerberos token may take. Default 10 s. */
+  readonly connectMs: number
   /** Of one cmdlet's whole output. Default 1 GiB. */
   readonly resultBytesMax: number
 }
 
 export type RemotingEngineOptions = {
-  readonly transport: WsmanTransportOptions
+  readonly transport: WsmanTransportOptions | StdioTransportOptions
   /** Run on every new runspace before its first command, such as Set-ADServerSettings. */
   readonly onOpenRunspace?: readonly Command[]
   readonly leases?: LeaseBroker
@@ -45,9 +54,13 @@ export type RemotingEngineOptions = {
   readonly clock?: Clock
   /** Is shown every PSRP message, with secrets masked. */
   readonly trace?: Trace
+  /** Is shown every request over HTTP: what it was for and what became of it, without headers or bodies. */
+  readonly traceHttp?: HttpTrace
+  /** For Negotiate over WSMan. Default: the optional package `kerberos`. */
+  readonly createSecurityContext?: CreateSecurityContext
 }
 
-const DEFAULT_LIMITS: Omit<PoolLimits, 'responseBytesMax'> = {
+const DEFAULT_LIMITS: Omit<PoolLimits, 'responseBytesMax' | 'answerMs' | 'bodyMs' | 'connectMs'> = {
   openMs: 60_000,
   stopMs: 10_000,
   closeMs: 5_000,
@@ -60,8 +73,8 @@ const DEFAULT_LIMITS: Omit<PoolLimits, 'responseBytesMax'> = {
 const quiet: EngineLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /**
- * An engine that speaks MS-PSRP. Opens nothing until `open`. Throws
- * PermanentError('wsman-url-refused' | 'wsman-settings-refused') for settings that cannot work or would not be safe.
+ * An engine that speaks MS-PSRP. Opens nothing until `open`. Throws PermanentError('wsman-url-refused' |
+ * 'wsman-settings-refused' | 'stdio-settings-refused') for settings that cannot work or would not be safe.
  */
 export function createRemotingEngine(o: RemotingEngineOptions): PowerShellEngine {
   if (!Number.isInteger(o.shellsMax) || o.shellsMax < 1) throw settingsRefused('shellsMax must be at least 1')
@@ -76,6 +89,7 @@ export function createRemotingEngine(o: RemotingEngineOptions): PowerShellEngine
         createShell: () => transport.createShell(),
         runspaces: Math.min(runspaces, o.shellsMax),
         idleMs: transport.idleMs,
+        canSendAhead: transport.canSendAhead ?? true,
         leases: o.leases,
         onOpenRunspace: o.onOpenRunspace ?? [],
         clock: o.clock ?? systemClock,
@@ -98,8 +112,23 @@ export function createRemotingEngine(o: RemotingEngineOptions): PowerShellEngine
   }
 }
 
-function createTransport({ transport, limits, trace }: RemotingEngineOptions): RemotingTransport {
-  return createWsmanTransport(transport, { responseBytesMax: limits?.responseBytesMax, trace })
+function createTransport(o: RemotingEngineOptions): RemotingTransport {
+  const { transport, limits, trace, clock, onOpenRunspace = [] } = o
+  if (transport.kind === 'stdio')
+    return createStdioTransport(transport, { trace, clock, preparesRunspaces: onOpenRunspace.length > 0 })
+  const { log, traceHttp, createSecurityContext } = o
+  const { responseBytesMax, answerMs, bodyMs, connectMs } = limits ?? {}
+  // Not the pool's clock: how long a network may take has nothing to do with how long a cmdlet may.
+  return createWsmanTransport(transport, {
+    responseBytesMax,
+    answerMs,
+    bodyMs,
+    connectMs,
+    log,
+    trace,
+    traceHttp,
+    createSecurityContext,
+  })
 }
 
 function settingsRefused(why: string): PermanentError {

@@ -173,6 +173,18 @@ describe('PoolScheduler', () => {
     expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
   })
 
+  test('counts openings that fail together as one failure', () => {
+    addJobs(3)
+    expect(steps()).toEqual([{ kind: 'open' }, { kind: 'open' }, { kind: 'open' }])
+
+    scheduler.openFailed(now)
+    now += 10
+    scheduler.openFailed(now)
+    scheduler.openFailed(now)
+
+    expect(scheduler.next(now)).toEqual({ kind: 'wait', until: now + 240 })
+  })
+
   test('spaces its starts once Exchange delays commands, and forgets it in time', () => {
     addJobs(50)
     steps()

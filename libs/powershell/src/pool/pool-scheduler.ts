@@ -69,7 +69,7 @@ export class PoolScheduler {
     this.queue.add(jobId, priority)
   }
 
-  /** Puts a job back that could not be started, before all others of its priority. */
+  /** Puts a job back that could not be started, before those of its priority that came later. */
   putBack(jobId: number, priority: 'urgent' | 'bulk'): void {
     this.queue.addFirst(jobId, priority)
   }
@@ -89,8 +89,9 @@ export class PoolScheduler {
     if (now < this.pausedUntil) return { kind: 'wait', until: this.pausedUntil }
     if (this.idle.length > 0) return this.startWhenPaced(now, false)
     const total = this.busy.size + this.openingCount
-    // A shell takes a second or more to open: not more of them than there is work waiting for.
-    if (total < this.allowed && this.openingCount < this.queue.size) {
+    // A shell takes a second or more to open: not more of them than there is work waiting for. After a failure one at a time, or
+    // there would always be another attempt to wait for at a server that takes a minute to fail each.
+    if (total < this.allowed && this.openingCount < (this.openFailures > 0 ? 1 : this.queue.size)) {
       if (now < this.openNotBefore) return { kind: 'wait', until: this.openNotBefore }
       this.openingCount++
       return { kind: 'open' }
@@ -131,6 +132,8 @@ export class PoolScheduler {
   openFailed(now: number): void {
     this.prepared = 0
     this.openingCount--
+    // It began before another of the same failure was known.
+    if (now < this.openNotBefore) return
     const delayMs = Math.min(OPEN_RETRY_MS_MAX, OPEN_RETRY_MS_MIN * 2 ** Math.min(this.openFailures, 10))
     this.openFailures++
     this.openNotBefore = now + delayMs

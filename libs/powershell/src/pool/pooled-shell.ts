@@ -69,9 +69,14 @@ export class PooledShell {
     return opened
   }
 
-  /** The lease could not be kept: the budget may already be given to another, so the shell must go. */
+  /** Nothing that runs in the shell, or is sent to it, comes to an end. */
+  get isLost(): boolean {
+    return this.runspace.lostBecause !== undefined || this.runspace.shell.ending === 'lost'
+  }
+
+  /** Not for another command: lost, about to end, or its lease was not kept and the budget may already be given to another. */
   get mustClose(): boolean {
-    return this.leaseLost || this.runspace.lostBecause !== undefined
+    return this.leaseLost || this.isLost || this.runspace.shell.ending !== undefined
   }
 
   /** Deletes the shell on the server, within `closeMs`; never throws. */
@@ -162,8 +167,13 @@ export class PooledShell {
   }
 }
 
-/** True unless the answer to Create says that there is none: a fault, a refusal, or no connection at all. */
+/**
+ * True unless the answer to Create says that there is none: a fault, a refusal, or no connection at all. A gateway that answers 502 or
+ * 504 does not know what became of it (RFC 9110 §15.6).
+ */
 function mayHaveCreated(error: unknown): boolean {
   if (!(error instanceof PermanentError || error instanceof RetryableError)) return true
-  return error.detail['sent'] !== false && !('faultCode' in error.detail) && !('status' in error.detail)
+  const { sent, status } = error.detail
+  if (status === 502 || status === 504) return true
+  return sent !== false && !('faultCode' in error.detail) && status === undefined
 }

@@ -19,6 +19,8 @@ export interface RemoteShell {
   readonly client: ClientPool
   /** How large a fragment may be that is sent in one request. */
   readonly fragmentBytesMax: number
+  /** The shell is to be closed: `retiring`, what runs in it may still end; `lost`, nothing in it will. */
+  readonly ending?: 'retiring' | 'lost' | undefined
   create(): Promise<void>
   /** The server speaks protocol 2.2 or newer: it takes larger requests. */
   growEnvelope(): void
@@ -40,4 +42,6 @@ export interface RemotingTransport {
   createShell(): RemoteShell
   /** How long a shell may be idle before it is closed: below the server's own idle timeout. */
   readonly idleMs: number
+  /** A shell that runs a command queues the next one for its own runspace. Default true. */
+  readonly canSendAhead?: boolean
 }

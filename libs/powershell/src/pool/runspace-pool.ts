@@ -3,6 +3,7 @@ import type { InvocationResult, InvokeOptions, RunspacePool, RunspacePoolStats }
 import { checkCommand } from '../protocol/check-command.ts'
 import type { Command } from '../protocol/command.ts'
 import { AheadTrial } from './ahead-trial.ts'
+import { hasNotBegun } from './pipeline-run.ts'
 import { PoolJob } from './pool-job.ts'
 import { PoolScheduler } from './pool-scheduler.ts'
 import { PooledShell, type PooledShellOptions } from './pooled-shell.ts'
@@ -14,6 +15,7 @@ export type PoolOptions = Omit<PooledShellOptions, 'onThrottled'> & {
   readonly ageMs: number
   readonly queueMs: number
   readonly growBackMs: number
+  readonly canSendAhead: boolean
 }
 
 const MICRO_DELAY = /Micro delay applied\. Actual delayed: (\d{1,7})/i
@@ -107,7 +109,7 @@ export class RemotingRunspacePool implements RunspacePool {
   private pump(): void {
     if (this.currentState !== 'opened') return
     for (;;) {
-      const step = this.scheduler.next(this.options.clock.now(), this.trial.aheadMax)
+      const step = this.scheduler.next(this.options.clock.now(), this.options.canSendAhead ? this.trial.aheadMax : 0)
       if (step === undefined) return
       if (step.kind === 'wait') {
         this.wake(step.until)
@@ -132,12 +134,18 @@ export class RemotingRunspacePool implements RunspacePool {
     )
   }
 
-  private start(step: { jobId: number; shellId: number; isAhead: boolean }): void {
-    const job = this.jobs.get(step.jobId)
-    const shell = this.shells.get(step.shellId)
+  private start({ jobId, shellId, isAhead }: { jobId: number; shellId: number; isAhead: boolean }): void {
+    const job = this.jobs.get(jobId)
+    const shell = this.shells.get(shellId)
     if (job === undefined || shell === undefined) throw new Error('The scheduler named a job or shell that is not there')
+    if (shell.mustClose && !isAhead) {
+      // It was found out while the shell was idle: another one takes the command.
+      this.scheduler.putBack(job.id, job.priority)
+      if (this.scheduler.retired(shell.id)) this.close(shell)
+      return
+    }
     job.isRunning = true
-    this.track(this.run(job, shell, step.isAhead))
+    this.track(this.run(job, shell, isAhead))
   }
 
   private async run(job: PoolJob, shell: PooledShell, isAhead: boolean): Promise<void> {
@@ -171,11 +179,15 @@ export class RemotingRunspacePool implements RunspacePool {
 
   /** A command that was refused never ran: it waits in front of the queue, while the pool pauses when that was asked for. */
   private startsLater(job: PoolJob, error: unknown, isAhead: boolean): boolean {
-    if (isAhead && !job.stop.signal.aborted) this.aheadFailed(error)
+    const notBegun = hasNotBegun(error)
+    if (isAhead && !notBegun && !job.stop.signal.aborted) this.aheadFailed(error)
+    // One that was to be sent ahead is not to blame for a shell that was lost before it could be.
     const wasRefused =
-      error instanceof RetryableError && error.detail['mayHaveRun'] === false && error.detail['shellLost'] === false
+      error instanceof RetryableError &&
+      error.detail['mayHaveRun'] === false &&
+      (error.detail['shellLost'] === false || isAhead || notBegun)
     if (!wasRefused || this.currentState !== 'opened' || job.stop.signal.aborted) return false
-    if (error.retryAfterMs === undefined && !isAhead) return false
+    if (error.retryAfterMs === undefined && !isAhead && !notBegun) return false
     if (error.retryAfterMs !== undefined) this.pause(error.retryAfterMs)
     this.scheduler.putBack(job.id, job.priority)
     return true
@@ -198,9 +210,8 @@ export class RemotingRunspacePool implements RunspacePool {
   }
 
   private close(shell: PooledShell): void {
-    const isLost = shell.runspace.lostBecause !== undefined
-    if (isLost) this.counts.shellsLost++
-    this.discard(shell, isLost ? 'giveUp' : 'close')
+    if (shell.isLost) this.counts.shellsLost++
+    this.discard(shell, shell.isLost ? 'giveUp' : 'close')
   }
 
   private async openShell(): Promise<void> {
@@ -288,8 +299,7 @@ export class RemotingRunspacePool implements RunspacePool {
     const now = this.options.clock.now()
     for (const shell of [...this.shells.values()]) {
       const isDue = now - shell.idleSince >= this.options.idleMs || now - shell.openedAt > this.options.ageMs || shell.mustClose
-      if (isDue && this.scheduler.takeIdle(shell.id))
-        this.discard(shell, shell.runspace.lostBecause === undefined ? 'close' : 'giveUp')
+      if (isDue && this.scheduler.takeIdle(shell.id)) this.close(shell)
     }
   }
 

@@ -17,8 +17,9 @@ export class UrgentQueue {
     this.waiting[priority].add(jobId)
   }
 
+  /** Before those that came later: jobs are numbered in the order they came, and two that were taken may come back in any order. */
   addFirst(jobId: number, priority: Priority): void {
-    this.waiting[priority] = new Set([jobId, ...this.waiting[priority]])
+    this.waiting[priority] = new Set([jobId, ...this.waiting[priority]].sort((one, other) => one - other))
   }
 
   remove(jobId: number): boolean {
