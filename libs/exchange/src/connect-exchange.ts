@@ -1,14 +1,8 @@
 import { PermanentError } from '@gatehouse/messages'
-import {
-  type Command,
-  createRemotingEngine,
-  type EngineLog,
-  type LeaseBroker,
-  type PowerShellEngine,
-  type RunspacePool,
-} from '@gatehouse/powershell'
+import type { EngineLog, LeaseBroker, PowerShellEngine, ProxyOptions, RunspacePool } from '@gatehouse/powershell'
 import { errorOfRecord, toExchangeError } from './classify.ts'
 import { namesToAskFor, type Preflight, planPreflight } from './cmdlets.ts'
+import { createEngine } from './create-engine.ts'
 import { createExchange } from './create-exchange.ts'
 import type { Exchange, ExchangePurpose } from './exchange.ts'
 import { FailoverPool, type OpenedPool } from './failover-pool.ts'
@@ -21,6 +15,15 @@ export type ExchangeOptions = {
   password: string
   /** PEM certificates to trust instead of the system's. */
   ca?: string | undefined
+  /** SHA-256 fingerprint of the one certificate that the server may have. */
+  certificateSha256?: string | undefined
+  /** `negotiate` is Kerberos. Default `basic`. */
+  authentication?: 'basic' | 'negotiate' | undefined
+  proxy?: ProxyOptions | undefined
+  /** `host`: a PowerShell of this machine speaks to Exchange. Default `remoting`. */
+  engine?: 'remoting' | 'host' | undefined
+  /** For `engine: 'host'`: what is started, and modules whose cmdlets stand in for a connection. */
+  powerShell?: { executable: string; modules: readonly string[]; environment: Readonly<Record<string, string>> } | undefined
   purpose: ExchangePurpose
   /** The most shells, of one runspace each; 1 is what `enableParallelCommandSupport: false` means. */
   shells: number
@@ -38,21 +41,18 @@ export type ExchangeOptions = {
 }
 
 const DEAD_FOR_MS = 30_000
-/** Without it a session only sees the recipients of its own domain; it is a setting of the session, so every runspace needs it. */
-const VIEW_ENTIRE_FOREST: Command = { name: 'Set-ADServerSettings', parameters: { ViewEntireForest: true } }
-
 /**
  * Opens the runspace pool of one Exchange organisation and checks, with one Get-Command, that the account may run what the
  * purpose requires. Throws PermanentError(`cmdlet-not-permitted`), whose message names every missing cmdlet, and the other
  * codes of this package's README.
  */
 export async function connectExchange(options: ExchangeOptions, signal: AbortSignal): Promise<Exchange> {
-  const createEngine = options.createEngine ?? ((url: string) => createEngineAt(url, options))
+  const engineAt = options.createEngine ?? ((url: string) => createEngine(url, options))
   const pool = new FailoverPool<Preflight>({
     primaryUrl: options.url,
     otherUrls: async () =>
       options.isCasFailoverEnabled && options.knownServers ? toUrls(options.url, await options.knownServers()) : [],
-    open: (url, opening) => openPool(createEngine(url), options, opening),
+    open: (url, opening) => openPool(engineAt(url), options, opening),
     deadForMs: DEAD_FOR_MS,
     now: options.now ?? Date.now,
     onChange: (change) => options.log.info(change, 'Exchange endpoint changed'),
@@ -64,24 +64,6 @@ export async function connectExchange(options: ExchangeOptions, signal: AbortSig
     throw error
   }
   return createExchange({ pool, cmdletTimeoutMs: options.cmdletTimeoutMs, now: options.now ?? Date.now })
-}
-
-function createEngineAt(url: string, options: ExchangeOptions): PowerShellEngine {
-  return createRemotingEngine({
-    transport: {
-      kind: 'wsman',
-      url,
-      configurationName: 'Microsoft.Exchange',
-      user: options.user,
-      password: options.password,
-      ...(options.ca !== undefined && { ca: options.ca }),
-      idleTimeoutMs: options.idleTimeoutMs,
-    },
-    onOpenRunspace: [VIEW_ENTIRE_FOREST],
-    ...(options.leases !== undefined && { leases: options.leases }),
-    shellsMax: options.shells,
-    log: options.log,
-  })
 }
 
 /** The same endpoint on other servers: the path and the port stay. */

@@ -1,5 +1,6 @@
 import { deleteOrphanShell, type ShellAddress } from '@gatehouse/powershell'
 import type { ExchangeOptions } from './connect-exchange.ts'
+import { type EndpointOptions, wsmanTransportOf } from './wsman-transport-of.ts'
 
 const DELETE_MS = 10_000
 
@@ -8,22 +9,14 @@ const DELETE_MS = 10_000
  * Tells `onDeleted` of each that is gone. Never throws: whatever is not deleted in ten seconds expires by itself.
  */
 export async function deleteOrphanShells(
-  options: Pick<ExchangeOptions, 'user' | 'password' | 'ca' | 'idleTimeoutMs' | 'log'>,
+  options: EndpointOptions & Pick<ExchangeOptions, 'log'>,
   orphans: readonly { id: string; shell: ShellAddress }[],
   onDeleted: (id: string) => Promise<void>,
 ): Promise<void> {
-  const { user, password, ca, idleTimeoutMs, log } = options
+  const { log } = options
   const deleteOne = async ({ id, shell }: { id: string; shell: ShellAddress }) => {
     try {
-      const transport = {
-        kind: 'wsman',
-        url: shell.url,
-        user,
-        password,
-        idleTimeoutMs,
-        ...(ca !== undefined && { ca }),
-      } as const
-      await deleteOrphanShell(transport, shell)
+      await deleteOrphanShell(wsmanTransportOf(shell.url, options), shell)
       await onDeleted(id)
       log.info({ shellId: shell.shellId }, 'Deleted a shell that a dead process had left behind')
     } catch (error) {

@@ -1,3 +1,4 @@
+import { readLoadQuotaMs } from '@gatehouse/powershell'
 import type { Fault, FaultScope } from './classify.ts'
 
 export type FaultRow = {
@@ -17,8 +18,6 @@ export type FaultRow = {
   retryAfterMs?: (fault: Fault) => number | undefined
   source: string
 }
-
-const LOAD_QUOTA = /will not be approved for at least (\d+) milliseconds|not (?:be )?approved for at least (\d+) milliseconds/i
 
 /** The first row that matches by code wins; only when none does, the first that matches by text. */
 export const FAULT_TABLE: readonly FaultRow[] = [
@@ -54,10 +53,7 @@ export const FAULT_TABLE: readonly FaultRow[] = [
     engineCodes: ['wsman-load-quota'],
     ids: ['overbudgetexception'],
     text: /user load quota of \d+ requests per \d+ seconds has been exceeded/i,
-    retryAfterMs: ({ message }) => {
-      const match = LOAD_QUOTA.exec(message)
-      return match === null ? undefined : Number(match[1] ?? match[2])
-    },
+    retryAfterMs: ({ message }) => readLoadQuotaMs(message),
     source: 'c7solutions.com 2010/01, connector.md §3.2',
   },
   {
@@ -73,7 +69,7 @@ export const FAULT_TABLE: readonly FaultRow[] = [
     code: 'exchange-endpoint-wrong',
     kind: 'permanent',
     scope: 'organization',
-    engineCodes: ['wsman-redirected'],
+    engineCodes: ['wsman-redirected', 'wsman-envelope-refused'],
     faultCodes: ['2150858811'],
     httpStatuses: [404],
     source: 'pypsrp#47 and #66: the path is /PowerShell/ on port 80 or 443, powershell.md §3.5',
@@ -82,7 +78,7 @@ export const FAULT_TABLE: readonly FaultRow[] = [
     code: 'exchange-authentication-failed',
     kind: 'permanent',
     scope: 'organization',
-    engineCodes: ['wsman-unauthorized'],
+    engineCodes: ['wsman-unauthorized', 'wsman-negotiate-unavailable', 'wsman-mutual-authentication-failed'],
     httpStatuses: [401],
     source: 'RFC 9110 §15.5.2',
   },
@@ -118,7 +114,7 @@ export const FAULT_TABLE: readonly FaultRow[] = [
     code: 'exchange-unreachable',
     kind: 'retryable',
     scope: 'organization',
-    engineCodes: ['wsman-connect-failed'],
+    engineCodes: ['wsman-connect-failed', 'wsman-proxy-unreachable', 'wsman-negotiate-failed'],
     transportCodes: [
       'ECONNREFUSED',
       'EHOSTUNREACH',
@@ -131,6 +127,20 @@ export const FAULT_TABLE: readonly FaultRow[] = [
     source: 'nodejs.org/api/errors.html, common system errors; undici docs/api/Errors.md',
   },
   {
+    code: 'exchange-proxy-refused',
+    kind: 'permanent',
+    scope: 'organization',
+    engineCodes: ['wsman-proxy-refused'],
+    source: 'RFC 9110 §15.5.8 and §9.3.6',
+  },
+  {
+    code: 'powershell-unusable',
+    kind: 'permanent',
+    scope: 'organization',
+    engineCodes: ['powershell-not-found'],
+    source: 'libs/powershell README: the host engine and stdio start a PowerShell of this machine',
+  },
+  {
     code: 'exchange-unavailable',
     kind: 'retryable',
     scope: 'organization',
@@ -141,7 +151,13 @@ export const FAULT_TABLE: readonly FaultRow[] = [
     code: 'exchange-connection-lost',
     kind: 'retryable',
     scope: 'server',
-    engineCodes: ['wsman-connection-lost', 'wsman-http-timeout'],
+    engineCodes: [
+      'wsman-connection-lost',
+      'wsman-http-timeout',
+      'wsman-envelope-too-large',
+      'powershell-exited',
+      'powershell-malformed',
+    ],
     transportCodes: ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'],
     source: 'nodejs.org/api/errors.html, common system errors; undici docs/api/Errors.md',
   },

@@ -16,6 +16,8 @@ export type WorkerName = 'control' | 'discovery' | 'compliance-lookup' | 'enforc
 export type Worker = {
   readonly name: WorkerName
   readonly settings: Settings
+  /** The environment of the process, for those that it starts. */
+  readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Logger
   readonly metrics: Registry
   readonly broker: BrokerConnection
@@ -47,7 +49,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     env: options.env,
     connect: (frame, signal) => connectParts(options.name, frame, signal),
     start: ({ settings, log, metrics, signal }, { broker, store }) =>
-      options.start({ name: options.name, settings, log, metrics, broker, store, signal }),
+      options.start({ name: options.name, settings, env: options.env, log, metrics, broker, store, signal }),
   })
 }
 

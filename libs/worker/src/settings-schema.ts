@@ -140,11 +140,45 @@ const PolicySettings = z.strictObject({
     .default('noncompliant'),
 })
 
+const ProxySettings = z.strictObject({
+  url: urlOf(['http:', 'https:'], 'HTTP proxy on the way to Exchange', 'an http or https URL'),
+  user: text('Account at the proxy').optional(),
+  passwordFile: secretFile('password at the proxy').optional(),
+})
+
+const PowerShellSettings = z.strictObject({
+  executable: text('PowerShell of this machine: its name on the PATH, or its path', 4_096).default('powershell.exe'),
+  modules: z
+    .array(text('Path of a module', 4_096))
+    .max(16)
+    .meta({ description: 'Modules whose cmdlets stand in for a connection to Exchange, as tests need it' })
+    .default([]),
+  environment: z
+    .record(z.string(), z.string())
+    .meta({ description: 'Its environment, beside what it cannot do without', allowed: 'names and texts' })
+    .default({}),
+})
+
 const ExchangeSettings = z.strictObject({
   url: secureUrl('Exchange PowerShell, such as https://mail.contoso.com/PowerShell/'),
   user: text('Account with the connector’s role'),
   passwordFile: secretFile('password of the account'),
   caFile: caFile(),
+  certificateSha256: matching(
+    /^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$/,
+    'Fingerprint of the one certificate to accept',
+    '64 hexadecimal digits, with or without colons',
+  ).optional(),
+  authentication: z
+    .enum(['basic', 'negotiate'])
+    .meta({ description: 'How the account proves itself; negotiate is Kerberos and needs the npm package kerberos' })
+    .default('basic'),
+  proxy: ProxySettings.optional(),
+  engine: z
+    .enum(['remoting', 'host'])
+    .meta({ description: 'remoting speaks to Exchange itself, host lets a local Windows PowerShell do it' })
+    .default('remoting'),
+  powerShell: PowerShellSettings.prefault({}),
   isCasFailoverEnabled: flag('Use another Client Access server when this one is down').default(true),
   enableParallelCommandSupport: flag('Several runspaces at once').default(false),
   runspacesMax: whole(1, 18, 'Runspaces of one worker with enableParallelCommandSupport').default(12),

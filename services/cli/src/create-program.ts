@@ -50,6 +50,15 @@ type VerbOptions = {
   caFile: string | undefined
   timeoutMs: number
   viewEntireForest: boolean
+  certificateSha256: string | undefined
+  authentication: string | undefined
+  proxy: string | undefined
+  engine: string | undefined
+  transport: string | undefined
+  executable: string | undefined
+  configurationFile: string | undefined
+  module: string[]
+  trace: boolean
 }
 
 type Run = (options: VerbOptions, terminal: Terminal, ...rest: string[]) => Promise<number>
@@ -75,6 +84,8 @@ function addServers(program: Command, context: ProgramContext): void {
     .option('--runspaces <n>', 'PowerShell runspaces for writes', positive, 12)
     .option('--scale <worker=n,…>', 'copies of workers, or one number for all', scale, {})
     .option('--faults <file>', 'a fault plan for the simulators')
+    .option('--engine <name>', 'remoting (ours) or host (a PowerShell of this machine)', oneOf(['remoting', 'host']))
+    .option('--executable <path>', 'that PowerShell; else one is built with the .NET SDK')
     .option('--exit', 'end after the summary instead of staying up', false)
     .action(
       action(context, (options, terminal) =>
@@ -179,6 +190,19 @@ function addExchange(program: Command, context: ProgramContext): void {
     .option('--user <name>')
     .option('--password-file <file>')
     .option('--ca-file <file>', 'the certificate authority of the endpoint')
+    .option('--certificate-sha256 <hex>', 'fingerprint of the one certificate the endpoint may have')
+    .option('--authentication <how>', 'basic or negotiate (Kerberos)', oneOf(['basic', 'negotiate']))
+    .option('--proxy <url>', 'an HTTP proxy on the way')
+    .option('--engine <name>', 'remoting (ours) or host (a PowerShell of this machine)', oneOf(['remoting', 'host']))
+    .option(
+      '--transport <name>',
+      'of the remoting engine: wsman or stdio (a PowerShell of this machine)',
+      oneOf(['wsman', 'stdio']),
+    )
+    .option('--executable <path>', 'that PowerShell')
+    .option('--configuration-file <file>', 'its session configuration, with --transport stdio')
+    .option('--module <path>', 'a module it imports, with --engine host', listOf, [])
+    .option('--trace', 'a transcript of every message on standard error, secrets masked', false)
     .option('--timeout-ms <n>', 'how long the cmdlet may take', positive, 120_000)
     .option('--view-entire-forest', 'first Set-ADServerSettings, as the workers do', false)
     .action(
@@ -241,7 +265,7 @@ function query(
 }
 
 function demoOptionsOf(options: VerbOptions): Parameters<typeof runDemo>[0] {
-  return { ...options, copies: options.scale, faultsFile: options.faults }
+  return { ...options, engine: options.engine as 'remoting' | undefined, copies: options.scale, faultsFile: options.faults }
 }
 
 function natural(text: string): number {
@@ -260,6 +284,10 @@ function oneOf(words: readonly string[]): (text: string) => string {
     if (!words.includes(text)) throw new InvalidArgumentError(`One of ${words.join(', ')} is needed.`)
     return text
   }
+}
+
+function listOf(text: string, before: string[]): string[] {
+  return [...before, text]
 }
 
 /** `2` is two copies of every worker; `enforcement=2,discovery=1` names them. Control is always one: it owns the schedule. */

@@ -77,8 +77,10 @@ function createOrganization(
     const options = exchangeOptionsOf(exchange, {
       purpose: 'read',
       shellsMax: SHELLS_MAX,
+      env: worker.env,
       password: readSecret(exchange.passwordFile),
       ca: exchange.caFile === undefined ? undefined : readSecret(exchange.caFile),
+      proxyPassword: exchange.proxy?.passwordFile === undefined ? undefined : readSecret(exchange.proxy.passwordFile),
       leases,
       knownServers: () => readClientAccessServers(pool, id),
       log,

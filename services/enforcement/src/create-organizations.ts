@@ -36,8 +36,10 @@ function createOrganization({ name, exchange, mail }: OrganizationSettings, work
   const connect = async (signal: AbortSignal) => {
     const options = exchangeOptionsOf(exchange, {
       purpose: 'write',
+      env: worker.env,
       password: readSecret(exchange.passwordFile),
       ca: exchange.caFile === undefined ? undefined : readSecret(exchange.caFile),
+      proxyPassword: exchange.proxy?.passwordFile === undefined ? undefined : readSecret(exchange.proxy.passwordFile),
       leases,
       knownServers: () => readClientAccessServers(pool, id),
       log,

@@ -7,6 +7,7 @@ import { createDatabase, type Store } from '@gatehouse/store'
 import { type ControlClient, createControlClient } from '../control-client.ts'
 import type { WorkerName } from '../processes/start-worker-process.ts'
 import { superviseWorkers, type WorkerEvent, type WorkerSet } from '../processes/supervise-workers.ts'
+import { findPowerShellHost } from './find-powershell-host.ts'
 import { prepareParts } from './prepare-parts.ts'
 import { type Parts, startParts } from './start-parts.ts'
 import { type Simulators, startSimulators } from './start-simulators.ts'
@@ -19,6 +20,10 @@ export type SystemOptions = {
   readonly runspaces: number
   readonly copies: Partial<Record<WorkerName, number>>
   readonly faultsFile: string | undefined
+  /** Default `remoting`. `host`: the workers run their cmdlets through a PowerShell of this machine. */
+  readonly engine?: 'remoting' | 'host' | undefined
+  /** For `host`: instead of the one that is built. */
+  readonly executable?: string | undefined
   readonly reportOnly: boolean
   readonly env: Record<string, string | undefined>
   readonly log: (line: string) => void
@@ -50,6 +55,10 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
   const logOf = (name: string): number => openSync(join(logs, `${name}.log`), 'a')
   options.log(`Files and logs of this run: ${directory}`)
 
+  const powerShell =
+    options.engine === 'host'
+      ? await findPowerShellHost({ env: options.env, executable: options.executable }, signal)
+      : undefined
   const simulatorOptions = { ...options, log: logOf('simulators') }
   const [parts, simulators] = await Promise.all([
     startParts({ ...options, directory, need: { broker: true, database: true }, isolated: true, durable: false }, signal).then(
@@ -62,6 +71,7 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
     directory,
     simulators: simulators.ready,
     managementUrl: parts.broker?.managementUrl,
+    powerShell,
   })
   await writeFile(join(written.secretsDirectory, 'api-token'), randomBytes(24).toString('hex'), { mode: 0o600 })
   const env = await prepareParts(

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import type { LocalPowerShell } from './find-powershell-host.ts'
 import type { SimulatorsReady } from './start-simulators.ts'
 
 export type DemoSettings = {
@@ -10,6 +11,8 @@ export type DemoSettings = {
   readonly runspaces: number
   readonly reportOnly: boolean
   readonly managementUrl: string | undefined
+  /** With it the host engine is used. */
+  readonly powerShell: LocalPowerShell | undefined
 }
 
 /** Writes the `gatehouse.yaml` of a demo and its secrets, each a file of its own. @returns the path of the settings. */
@@ -46,6 +49,7 @@ export async function writeDemoSettings(options: DemoSettings): Promise<{ settin
           runspacesMax: options.runspaces,
           shellsPerAccountMax: Math.min(18, options.runspaces + 4),
           idleTimeoutSeconds: 60,
+          ...(options.powerShell === undefined ? {} : hostEngine(options.powerShell, simulators)),
         },
         mail: {
           exchangeWebServiceURL: simulators.ewsUrl,
@@ -65,6 +69,11 @@ export async function writeDemoSettings(options: DemoSettings): Promise<{ settin
   const settingsPath = join(options.directory, 'gatehouse.yaml')
   await writeFile(settingsPath, stringify(settings), { mode: 0o600 })
   return { settingsPath, secretsDirectory: secrets }
+}
+
+function hostEngine({ executable, module }: LocalPowerShell, { url, user, password }: SimulatorsReady) {
+  const environment = { GATEHOUSE_SIMULATOR_URL: url, GATEHOUSE_SIMULATOR_USER: user, GATEHOUSE_SIMULATOR_PASSWORD: password }
+  return { engine: 'host', powerShell: { executable, modules: [module], environment } }
 }
 
 async function findFreePort(): Promise<number> {

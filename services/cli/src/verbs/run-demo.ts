@@ -13,6 +13,8 @@ export type DemoOptions = {
   runspaces: number
   copies: Partial<Record<WorkerName, number>>
   faultsFile: string | undefined
+  engine: 'remoting' | 'host' | undefined
+  executable: string | undefined
   exit: boolean
   json: boolean
 }

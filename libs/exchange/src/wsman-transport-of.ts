@@ -1,0 +1,24 @@
+import type { WsmanTransportOptions } from '@gatehouse/powershell'
+import type { ExchangeOptions } from './connect-exchange.ts'
+
+export type EndpointOptions = Pick<
+  ExchangeOptions,
+  'user' | 'password' | 'ca' | 'certificateSha256' | 'authentication' | 'proxy' | 'idleTimeoutMs'
+>
+
+/** How one Exchange server is reached over WSMan. */
+export function wsmanTransportOf(url: string, options: EndpointOptions): WsmanTransportOptions {
+  const { user, password, ca, certificateSha256, authentication, proxy, idleTimeoutMs } = options
+  return {
+    kind: 'wsman',
+    url,
+    configurationName: 'Microsoft.Exchange',
+    idleTimeoutMs,
+    ...(authentication === undefined ? {} : { authentication }),
+    // Outside Windows Kerberos takes the account from a credential cache or a keytab.
+    ...(authentication === 'negotiate' && process.platform !== 'win32' ? {} : { user, password }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificateSha256 === undefined ? {} : { certificateSha256 }),
+    ...(proxy === undefined ? {} : { proxy }),
+  }
+}
