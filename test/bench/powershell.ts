@@ -1,151 +1,156 @@
 /**
- * Usage: node test/bench/powershell.ts [--json] [--cmdlets 5000] [--devices 5000] [--rounds 5] [--runspaces 12]
+ * Usage: node test/bench/powershell.ts [--json] [--commands 5000] [--rounds 3]
  *
- * Cmdlets per second at latency 0 through libs/powershell, over HTTP to the Exchange simulator in another process, and how
- * long one bulk read takes. The bound is per core of the client: cmdlets ÷ processor time, beside the wall clock, which
- * the simulator shares.
+ * Every engine of libs/powershell: commands per second at latency 0 with 1, 4 and 12 runspaces and the client's processor time per
+ * command; the wall clock of 12 runspaces on a cmdlet of 300 ms, as a ratio to the ideal; and one bulk read. WSMan goes over HTTP to the
+ * Exchange simulator in another process, the others to the real PowerShell engine.
  */
-import { spawn } from 'node:child_process'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { createRemotingEngine, type PsObject, type RunspacePool } from '../../libs/powershell/src/index.ts'
-import { createPopulation, startExchangeSimulator } from '../simulators/src/index.ts'
+import { createRemotingEngine } from '../../libs/powershell/src/index.ts'
+import { type BenchedEngine, listBenchedEngines, startSimulator } from './powershell/benched-engines.ts'
+import { type Measured, runCommands } from './powershell/run-commands.ts'
 
-const BOUND_CMDLETS_PER_SECOND = 500
+const BOUND_WSMAN_PER_SECOND = 500
+const BOUND_RATIO = { remoting: 1.05, host: 1.1 } as const
+const RUNSPACES = [1, 4, 12] as const
+const LATENCY_MS = 300
+const LATENCY_COMMANDS = 240
 /** As many messages as enforcement handles at once: the pool's queue is never empty. */
 const IN_HAND = 200
+const READ_DEVICES = 5_000
+
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
-    cmdlets: { type: 'string', default: '5000' },
-    devices: { type: 'string', default: '5000' },
-    rounds: { type: 'string', default: '5' },
-    runspaces: { type: 'string', default: '12' },
-    'serve-simulator': { type: 'boolean', default: false },
+    commands: { type: 'string', default: '5000' },
+    rounds: { type: 'string', default: '3' },
   },
 })
-const cmdlets = Number(values.cmdlets)
-const devices = Number(values.devices)
+const commands = Number(values.commands)
 const rounds = Number(values.rounds)
-const runspaces = Number(values.runspaces)
-const signal = AbortSignal.timeout(10 * 60_000)
-const options = { signal, timeoutMs: 120_000 }
+const signal = AbortSignal.timeout(30 * 60_000)
 
-if (values['serve-simulator']) await serveSimulator()
-else await bench()
-
-/** The other process: this file again. Ends when its standard input does. */
-async function serveSimulator(): Promise<void> {
-  const simulator = await startExchangeSimulator({ population: createPopulation({ devices, seed: 7 }), port: 0, latencyMs: 0 })
-  process.stdout.write(`${JSON.stringify({ url: simulator.url, user: simulator.user, password: simulator.password })}\n`)
-  process.stdin.resume()
-  process.stdin.on('end', () => void simulator.stop().then(() => process.exit(0)))
+type Row = {
+  engine: string
+  transport: string
+  runspaces: number
+  latencyMs: number
+  commands: number
+  perSecond: number
+  cpuMsPerCommand: number
+  /** Wall clock ÷ (commands × latency ÷ runspaces). */
+  ratioToIdeal?: number
+  passed?: boolean
 }
 
-async function bench(): Promise<void> {
-  const child = spawn(process.execPath, [import.meta.filename, '--serve-simulator', '--devices', String(devices)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+const { engines, missing } = await listBenchedEngines()
+const results: Row[] = []
+for (const engine of engines) {
+  for (const runspaces of RUNSPACES) results.push(await benchAtOnce(engine, runspaces))
+  results.push(await benchLatency(engine))
+}
+print(await benchRead())
+
+async function benchAtOnce(benched: BenchedEngine, runspaces: number): Promise<Row> {
+  await using opened = await benched.open({ runspaces, latencyMs: 0 })
+  const pool = await opened.engine.open({ runspaces, signal })
+  const measured: Measured[] = []
+  const command = (n: number) => benched.command(n, 0)
+  for (let round = 0; round <= rounds; round++) {
+    const one = await runCommands(pool, { count: commands, inHand: IN_HAND, command, signal })
+    // The first only warms up.
+    if (round > 0) measured.push(one)
+  }
+  const { seconds, cpuSeconds } = medianOf(measured)
+  const perSecond = commands / seconds
+  return {
+    ...{ engine: benched.engine, transport: benched.transport, runspaces, latencyMs: 0, commands },
+    perSecond: Math.round(perSecond),
+    cpuMsPerCommand: round3((cpuSeconds * 1_000) / commands),
+    ...(benched === engines[0] && runspaces === 12 && { passed: perSecond >= BOUND_WSMAN_PER_SECOND }),
+  }
+}
+
+async function benchLatency(benched: BenchedEngine): Promise<Row> {
+  const runspaces = 12
+  await using opened = await benched.open({ runspaces, latencyMs: LATENCY_MS })
+  const pool = await opened.engine.open({ runspaces, signal })
+  const command = (n: number) => benched.command(n, LATENCY_MS)
+  // Opens every runspace.
+  await runCommands(pool, { count: runspaces * 3, inHand: IN_HAND, command, signal })
+  const { seconds, cpuSeconds } = await runCommands(pool, { count: LATENCY_COMMANDS, inHand: IN_HAND, command, signal })
+  const ratioToIdeal = seconds / ((LATENCY_COMMANDS * LATENCY_MS) / 1_000 / runspaces)
+  return {
+    ...{ engine: benched.engine, transport: benched.transport, runspaces, latencyMs: LATENCY_MS, commands: LATENCY_COMMANDS },
+    perSecond: round3(LATENCY_COMMANDS / seconds),
+    cpuMsPerCommand: round3((cpuSeconds * 1_000) / LATENCY_COMMANDS),
+    ratioToIdeal: round3(ratioToIdeal),
+    passed: ratioToIdeal <= BOUND_RATIO[benched.engine],
+  }
+}
+
+type Read = { objects: number; properties: number; seconds: number; perSecond: number }
+
+/** One Get-MobileDevice of all devices, over WSMan. */
+async function benchRead(): Promise<Read> {
+  const { url, user, password, stop } = await startSimulator(0, READ_DEVICES)
   try {
-    const line = await new Promise<string>((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`The simulator ended with code ${code}`)))
-      child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString()))
-    })
-    const { url, user, password } = JSON.parse(line) as { url: string; user: string; password: string }
     await using engine = createRemotingEngine({
       transport: { kind: 'wsman', url, user, password, idleTimeoutMs: 120_000 },
-      onOpenRunspace: [{ name: 'Set-ADServerSettings', parameters: { ViewEntireForest: true } }],
-      shellsMax: runspaces,
+      shellsMax: 1,
     })
-    const pool = await engine.open({ runspaces, signal })
-    print({ writes: await measureWrites(pool), read: await measureRead(pool) })
+    const pool = await engine.open({ runspaces: 1, signal })
+    const reads: Read[] = []
+    for (let round = 0; round <= rounds; round++) {
+      const startedAt = performance.now()
+      const parameters = { ResultSize: 'Unlimited' }
+      const { output } = await pool.invoke({ name: 'Get-MobileDevice', parameters }, { signal, timeoutMs: 120_000 })
+      const seconds = (performance.now() - startedAt) / 1_000
+      const properties = Object.keys(output[0]?.properties ?? {}).length
+      reads.push({
+        objects: output.length,
+        properties,
+        seconds: round3(seconds),
+        perSecond: Math.round(output.length / seconds),
+      })
+    }
+    return medianOf(reads.slice(1))
   } finally {
-    child.stdin.end()
+    stop()
   }
 }
 
-type Round = { seconds: number; cpuSeconds: number; perSecond: number; perCpuSecond: number }
-
-/** One Set-CASMailbox each time, as enforcement sends it; the first round only warms up. */
-async function measureWrites(pool: RunspacePool): Promise<Round[]> {
-  const { output } = await pool.invoke({ name: 'Get-CASMailbox', parameters: { ResultSize: 'Unlimited' } }, options)
-  const identities = output.map(guidOf)
-  const measured: Round[] = []
-  for (let round = 0; round <= rounds; round++) {
-    const measure = startMeasure()
-    let next = 0
-    const writeOnAndOn = async () => {
-      for (let n = next++; n < cmdlets; n = next++) {
-        const parameters = {
-          Identity: identities[n % identities.length] ?? '',
-          ActiveSyncAllowedDeviceIDs: { Add: [`BENCH${round}${n}`], Remove: [] },
-        }
-        const { errors } = await pool.invoke({ name: 'Set-CASMailbox', parameters }, options)
-        if (errors[0] !== undefined) throw new Error(errors[0].message)
-      }
-    }
-    await Promise.all(Array.from({ length: IN_HAND }, writeOnAndOn))
-    if (round > 0) measured.push(measure(cmdlets))
-  }
-  return measured
+function medianOf<T extends { readonly seconds: number }>(measured: readonly T[]): T {
+  const median = measured.toSorted((a, b) => a.seconds - b.seconds)[Math.floor(measured.length / 2)]
+  if (median === undefined) throw new Error('--rounds must be at least 1')
+  return median
 }
 
-async function measureRead(pool: RunspacePool): Promise<Round & { objects: number; properties: number }> {
-  const parameters = { ResultSize: 'Unlimited' }
-  let best: (Round & { objects: number; properties: number }) | undefined
-  for (let round = 0; round < rounds; round++) {
-    const measure = startMeasure()
-    const { output } = await pool.invoke({ name: 'Get-MobileDevice', parameters }, options)
-    const measured = {
-      ...measure(output.length),
-      objects: output.length,
-      properties: Object.keys(output[0]?.properties ?? {}).length,
-    }
-    if (best === undefined || measured.seconds < best.seconds) best = measured
-  }
-  if (best === undefined) throw new Error('--rounds must be at least 1')
-  return best
+function round3(value: number): number {
+  return Math.round(value * 1_000) / 1_000
 }
 
-function startMeasure(): (count: number) => Round {
-  const startedAt = performance.now()
-  const cpu = process.cpuUsage()
-  return (count) => {
-    const { user, system } = process.cpuUsage(cpu)
-    const seconds = (performance.now() - startedAt) / 1_000
-    const cpuSeconds = (user + system) / 1_000_000
-    return { seconds, cpuSeconds, perSecond: count / seconds, perCpuSecond: count / cpuSeconds }
-  }
-}
-
-function guidOf(mailbox: PsObject): string {
-  const { Guid: guid } = mailbox.properties
-  if (typeof guid !== 'string') throw new Error('A mailbox without a Guid')
-  return guid
-}
-
-function print(o: { writes: Round[]; read: Round & { objects: number; properties: number } }): void {
-  const sorted = o.writes.toSorted((a, b) => a.perCpuSecond - b.perCpuSecond)
-  const median = sorted[Math.floor(sorted.length / 2)] ?? sorted[0]
-  const passed = (median?.perCpuSecond ?? 0) >= BOUND_CMDLETS_PER_SECOND
+function print(read: Read): void {
   const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length }
-  const report = { bench: 'powershell', machine, cmdlets, runspaces, devices, writes: o.writes, median, read: o.read, passed }
+  const passed = results.every((row) => row.passed !== false)
+  process.exitCode = passed ? 0 : 1
   if (values.json) {
-    process.stdout.write(`${JSON.stringify(report)}\n`)
+    process.stdout.write(`${JSON.stringify({ bench: 'powershell', machine, rounds, results, read, missing, passed })}\n`)
     return
   }
-  process.stdout.write(`${machine.cpu}, ${machine.cores} cores, node ${machine.node}; ${runspaces} runspaces, latency 0\n\n`)
-  process.stdout.write('round   cmdlets/s   cmdlets/s per client core\n')
-  for (const [index, round] of o.writes.entries()) {
+  process.stdout.write(`${machine.cpu}, ${machine.cores} cores, node ${machine.node}; medians of ${rounds} rounds\n\n`)
+  process.stdout.write('engine    transport  runspaces  latency  commands/s  client ms/command  ÷ ideal\n')
+  for (const row of results) {
+    const ratio = row.ratioToIdeal === undefined ? '' : row.ratioToIdeal.toFixed(3)
     process.stdout.write(
-      `${String(index + 1).padStart(5)}${round.perSecond.toFixed(0).padStart(12)}${round.perCpuSecond.toFixed(0).padStart(28)}\n`,
+      `${row.engine.padEnd(10)}${row.transport.padEnd(11)}${String(row.runspaces).padStart(9)}${`${row.latencyMs} ms`.padStart(9)}` +
+        `${row.perSecond.toFixed(0).padStart(12)}${row.cpuMsPerCommand.toFixed(3).padStart(19)}${ratio.padStart(9)}` +
+        `${row.passed === undefined ? '' : row.passed ? '  kept' : '  BROKEN'}\n`,
     )
   }
   process.stdout.write(
-    `\nmedian per core ${median?.perCpuSecond.toFixed(0)} (bound ${BOUND_CMDLETS_PER_SECOND}: ${passed ? 'kept' : 'BROKEN'})\n`,
+    `\nGet-MobileDevice: ${read.objects} objects x ${read.properties} properties in ${read.seconds.toFixed(2)} s\n`,
   )
-  process.stdout.write(
-    `Get-MobileDevice: ${o.read.objects} objects x ${o.read.properties} properties in ${o.read.seconds.toFixed(2)} s, ` +
-      `client ${o.read.cpuSeconds.toFixed(2)} s of processor time\n`,
-  )
+  for (const text of missing) process.stdout.write(`not measured: ${text}\n`)
 }
