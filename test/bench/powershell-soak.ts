@@ -14,6 +14,7 @@ import { runCommands } from './powershell/run-commands.ts'
 const IN_HAND = 200
 const WARM_UP = 3_000
 const SAMPLE_EVERY = 250
+const GOODBYE_TURNS = 30
 /** Of the heap after a collection: so much more after all commands is a leak. */
 const HEAP_GROWTH_MIB_MAX = 4
 const MIB = 1024 * 1024
@@ -28,6 +29,8 @@ const { values } = parseArgs({
 const commands = Number(values.commands)
 const runspaces = Number(values.runspaces)
 const signal = AbortSignal.timeout(60 * 60_000)
+// Whoever looks at them first opens them: they are not what an engine has left.
+void [process.stdin, process.stdout, process.stderr]
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
@@ -53,11 +56,11 @@ async function soak(benched: BenchedEngine): Promise<Row> {
   const before = openResources()
   const { seconds, samples } = await runAll(benched)
   // Sockets and processes say goodbye after the promise.
-  for (let turn = 0; turn < 20 && openResources().length > before.length; turn++)
+  let left = leftOpen(before)
+  for (let turn = 0; turn < GOODBYE_TURNS && left.length > 0; turn++) {
     await new Promise((next) => setTimeout(next, 100))
-  const left = openResources().filter(
-    (name, index, all) => all.indexOf(name) === index && count(all, name) > count(before, name),
-  )
+    left = leftOpen(before)
+  }
   const heap = memoryOf(samples.map((each) => each.heap))
   return {
     ...{ engine: benched.engine, transport: benched.transport, commands, seconds: Math.round(seconds * 10) / 10 },
@@ -79,14 +82,14 @@ async function runAll(benched: BenchedEngine): Promise<{ seconds: number; sample
   const samples = [sample()]
   let done = 0
   const onDone = () => {
-    if (++done % SAMPLE_EVERY === 0) samples.push({ ...sample(false), heap: samples[0]?.heap ?? 0 })
+    if (++done % SAMPLE_EVERY === 0) samples.push(sample(false))
   }
   const { seconds } = await runCommands(pool, { count: commands, inHand: IN_HAND, command, signal, onDone })
   samples.push(sample())
   return { seconds, samples }
 }
 
-/** The heap only says something after a collection. */
+/** Collected: the heap without garbage, at the start and at the end. In between it is as it is: its peak holds garbage. */
 function sample(collected = true): Sample {
   if (collected) for (let n = 0; n < 3; n++) collect()
   const { heapUsed, rss, external } = process.memoryUsage()
@@ -100,6 +103,12 @@ function memoryOf(values: readonly number[]): Memory {
 
 function openResources(): string[] {
   return process.getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate')
+}
+
+/** The kinds of which there are more than there were. */
+function leftOpen(before: readonly string[]): string[] {
+  const now = openResources()
+  return [...new Set(now)].filter((name) => count(now, name) > count(before, name))
 }
 
 function count(all: readonly string[], name: string): number {
