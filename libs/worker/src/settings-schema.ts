@@ -165,7 +165,7 @@ const ExchangeSettings = z.strictObject({
   passwordFile: secretFile('password of the account'),
   caFile: caFile(),
   certificateSha256: matching(
-    /^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$/,
+    /^([0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31})$/,
     'Fingerprint of the one certificate to accept',
     '64 hexadecimal digits, with or without colons',
   ).optional(),
