@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -45,7 +46,7 @@ function createRandom(seed: number): () => number {
 
 /** What goes wrong with a request, and how often in a thousand. */
 const REQUEST_FAULTS: readonly { perMille: number; actions: readonly string[]; answer: (o: Faulty) => void }[] = [
-  { perMille: 4, actions: ['Create', 'Command', 'Receive', 'Signal', 'Delete'], answer: ({ response }) => cut(response) },
+  { perMille: 4, actions: ['Create', 'Command', 'Receive', 'Signal', 'Delete'], answer: ({ response }) => drop(response) },
   { perMille: 4, actions: ['Command', 'Receive'], answer: ({ response, body }) => sendFault(response, body, 1, quota(3)) },
   { perMille: 3, actions: ['Command', 'Receive'], answer: ({ response }) => response.writeHead(500).end('<html>') },
   { perMille: 3, actions: ['Command', 'Receive', 'Create'], answer: ({ response }) => response.writeHead(200).end('<s:Env') },
@@ -56,21 +57,26 @@ const REQUEST_FAULTS: readonly { perMille: number; actions: readonly string[]; a
 type Faulty = { response: ServerResponse; body: string }
 const GONE = '[FailureCategory=WSMan-InvalidShellID] The shell was not found on the server.'
 const quota = (ms: number) => LOAD_QUOTA.replace('4321', String(ms))
-const cut = (response: ServerResponse) => response.socket?.destroy()
+const drop = (response: ServerResponse) => response.socket?.destroy()
+
+type FaultyServer = QueueingServer & { cut(): Promise<void> }
 
 /** A server whose cmdlets mostly take a moment; sometimes they hang, or their shell or every connection is lost. */
-async function startFaulty(random: () => number): Promise<QueueingServer> {
+async function startFaulty(random: () => number): Promise<FaultyServer> {
+  const sockets = new Set<Socket>()
   const started = await startQueueing(async (call: Call) => {
     const dice = random()
     if (dice < 0.004) return false
     if (dice < 0.01) await hangUntilStopped(call)
     else if (dice < 0.018) started.lose(call)
-    else if (dice < 0.019) started.server.cut()
+    else if (dice < 0.019) for (const socket of sockets) socket.destroy()
     else await lasting(dice < 0.5 ? 0 : 1)()
     return true
   })
   const { server } = started
-  server.intercept = (action, _request, response, body) => {
+  server.intercept = (action, { socket }, response, body) => {
+    if (!sockets.has(socket)) socket.once('close', () => sockets.delete(socket))
+    sockets.add(socket)
     // Nobody asks for what was asked, and 2,000 commands ask for megabytes.
     server.requests.length = 0
     let dice = random() * 1_000
@@ -84,7 +90,12 @@ async function startFaulty(random: () => number): Promise<QueueingServer> {
     }
     return false
   }
-  return started
+  const cut = async () => {
+    const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    for (const socket of sockets) socket.destroy()
+    await Promise.all(closed)
+  }
+  return { ...started, cut }
 }
 
 /** Counts the timers that are set and neither ran nor were cancelled. */
@@ -126,7 +137,7 @@ async function openPatiently(engine: PowerShellEngine, signal: AbortSignal): Pro
 }
 
 /** One pool from its opening to its end. */
-async function runRound(started: QueueingServer, stop: AbortController, prefix: string): Promise<Round> {
+async function runRound(started: FaultyServer, stop: AbortController, prefix: string): Promise<Round> {
   const { server } = started
   server.shells.clear()
   started.ran.clear()
@@ -151,8 +162,7 @@ async function runRound(started: QueueingServer, stop: AbortController, prefix: 
   const stats = pool.stats()
   await engine[Symbol.asyncDispose]()
   const shellsLeft = server.shells.size
-  // The client has closed its connections: nothing is left to be cut while it is being shut down.
-  await server.endConnections()
+  await started.cut()
   return { outcomes, stats, leases, timers: clock.pending, shellsLeft }
 }
 

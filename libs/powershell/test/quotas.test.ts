@@ -49,6 +49,23 @@ describe('quotas', () => {
     expect(pool.stats()).toMatchObject({ shellsLost: 0, invoked: 1 })
   })
 
+  test('a command that is refused after its time in the queue is over does not wait again', async () => {
+    const server = await start(completeAtOnce)
+    const clock = new HandDrivenClock()
+    const pool = await openPool(server, { clock, limits: { queueMs: 1_000 } })
+    server.intercept = (action, _request, response, body) => {
+      if (action !== 'Command') return false
+      clock.advance(1_000)
+      sendFault(response, body, 2150858999, LOAD_QUOTA)
+      return true
+    }
+
+    await expect(pool.invoke(command, options)).rejects.toMatchObject({
+      code: 'wsman-load-quota',
+      detail: { mayHaveRun: false },
+    })
+  })
+
   test.each<[string, string, number]>([
     ['a user', 'The next request from this user will not be approved for at least 1736 milliseconds.', 1_736],
     [

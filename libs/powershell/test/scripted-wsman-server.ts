@@ -224,7 +224,10 @@ function accept(context: Context, shell: Shell, body: string): void {
 function receive(context: Context, shell: Shell, exchange: Exchange): void {
   const commandId = /DesiredStream CommandId="([^"]+)"/.exec(exchange.body)?.[1]?.toLowerCase()
   const envelope = Number(/MaxEnvelopeSize[^>]*>(\d+)</.exec(exchange.body)?.[1])
+  let isAnswered = false
   const answer = () => {
+    if (isAnswered) return
+    isAnswered = true
     clearTimeout(timer)
     shell.waiting.delete(commandId ?? '')
     const bytes = shell.pool.take(commandId, Math.floor(((envelope - 2_048) * 3) / 4))

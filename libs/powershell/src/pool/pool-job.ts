@@ -12,6 +12,8 @@ export class PoolJob {
   /** Aborted to stop the cmdlet once it runs. */
   readonly stop = new AbortController()
   isRunning = false
+  /** Its time in the queue was over while it ran: it does not go back there. */
+  isOverdue = false
   private readonly settle: { resolve: (result: InvocationResult) => void; reject: (error: unknown) => void }
   private readonly leaveQueue: (job: PoolJob) => void
   private readonly onAbort = () => this.aborted()
@@ -35,6 +37,7 @@ export class PoolJob {
   /** Limits the whole time in the queue, however often the job comes back to it. */
   limitQueueTime(clock: Clock, queueMs: number): void {
     this.cancelQueueTimer = clock.setTimeout(() => {
+      this.isOverdue = true
       if (this.isRunning) return
       this.leaveQueue(this)
       this.reject(

@@ -57,7 +57,7 @@ export class PooledShell {
         detail: { mayHaveRun: false },
       })
     }
-    const shell = options.createShell()
+    const shell = await createShell(options, lease)
     const opened = new PooledShell(id, new Runspace({ shell, clock, stopMs, resultBytesMax, onThrottled }), lease, options)
     try {
       await opened.openWithin(signal)
@@ -164,6 +164,16 @@ export class PooledShell {
         },
       )
     }, this.options.leaseRenewMs)
+  }
+}
+
+/** A lease must not be lost with a shell that could not even be made. */
+async function createShell({ createShell: create }: PooledShellOptions, lease: Lease | undefined): Promise<RemoteShell> {
+  try {
+    return create()
+  } catch (error) {
+    await lease?.release().catch(() => {})
+    throw error
   }
 }
 

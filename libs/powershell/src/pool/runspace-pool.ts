@@ -186,7 +186,7 @@ export class RemotingRunspacePool implements RunspacePool {
       error instanceof RetryableError &&
       error.detail['mayHaveRun'] === false &&
       (error.detail['shellLost'] === false || isAhead || notBegun)
-    if (!wasRefused || this.currentState !== 'opened' || job.stop.signal.aborted) return false
+    if (!wasRefused || this.currentState !== 'opened' || job.stop.signal.aborted || job.isOverdue) return false
     if (error.retryAfterMs === undefined && !isAhead && !notBegun) return false
     if (error.retryAfterMs !== undefined) this.pause(error.retryAfterMs)
     this.scheduler.putBack(job.id, job.priority)
