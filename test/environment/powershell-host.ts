@@ -98,8 +98,8 @@ async function writeConfiguration(path: string, text: string): Promise<string> {
 
 /**
  * Builds test/powershell-host, the real PowerShell engine, when it has changed, and gives the path of its executable, which
- * takes the arguments of `pwsh`; undefined on a machine without the .NET SDK. Any number of processes may call it at once.
- * Throws with the compiler's output when it does not build.
+ * takes the arguments of `pwsh`; undefined on a machine without the .NET SDK or that cannot reach the packages, which is said on
+ * standard error. Any number of processes may call it at once. Throws with the compiler's output when it does not build.
  */
 export async function buildPowerShellHost(): Promise<string | undefined> {
   const sources = (await readdir(FOLDER)).filter((name) => /\.(cs|csproj)$/.test(name)).toSorted()
@@ -109,7 +109,13 @@ export async function buildPowerShellHost(): Promise<string | undefined> {
   const executable = join(BIN, version, NAME)
   if (await isThere(executable)) return executable
   if (!(await hasDotnet())) return undefined
-  await buildVersion(version, sources)
+  try {
+    await buildVersion(version, sources)
+  } catch (error) {
+    if (!(error instanceof PackagesUnavailable)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return undefined
+  }
   await pointAt(version)
   return executable
 }
@@ -133,6 +139,11 @@ async function buildVersion(version: string, sources: readonly string[]): Promis
   }
 }
 
+/** NuGet's codes for a source that does not answer, and for a package or version that it does not have. */
+const CANNOT_RESTORE = /error (NU1301|NU110[0-3]): .*/
+
+class PackagesUnavailable extends Error {}
+
 async function runBuild(folder: string): Promise<void> {
   try {
     await run('dotnet', ['build', '--nologo', '-v', 'quiet', '-c', 'Release', '-o', 'out'], {
@@ -150,6 +161,8 @@ async function runBuild(folder: string): Promise<void> {
     })
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string }
+    const missing = CANNOT_RESTORE.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[0]
+    if (missing !== undefined) throw new PackagesUnavailable(`test/powershell-host cannot be built here: ${missing}`)
     throw new Error(`test/powershell-host does not build:\n${stdout ?? ''}${stderr ?? ''}`, { cause: error })
   }
 }

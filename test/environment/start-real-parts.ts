@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { chooseBroker } from '@gatehouse/broker/local'
 import { startLocalPostgres } from '@gatehouse/store/local'
 import type { TestProject } from 'vitest/node'
+import { buildPowerShellHost } from './powershell-host.ts'
 import type {} from './provided-parts.ts'
 
 /** Apt may have to fetch RabbitMQ first. */
@@ -15,7 +16,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const directory = await mkdtemp(join(tmpdir(), 'gatehouse-test-'))
   await using stack = new AsyncDisposableStack()
   stack.defer(() => rm(directory, { recursive: true, force: true }))
-  const starting = [startBroker(directory, stack, signal), startDatabase(directory, stack, signal)] as const
+  // Here and not only where it is needed, so that test files that run at once do not each build it.
+  const building = buildPowerShellHost()
+  const starting = [startBroker(directory, stack, signal), startDatabase(directory, stack, signal), building] as const
   await Promise.allSettled(starting)
   const [broker, databaseUrl] = await Promise.all(starting)
   project.provide('parts', { ...broker, databaseUrl })
