@@ -2,8 +2,10 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   type InvocationResult,
   type InvokeOptions,
+  PsCredential,
   PsGuid,
   type PsObject,
+  PsSecureString,
   type PsValue,
 } from '../../../libs/powershell/src/index.ts'
 import type { OpenedTarget, PowerShellTarget } from '../../environment/powershell-targets.ts'
@@ -29,6 +31,7 @@ export function describeContract(target: PowerShellTarget): void {
       opened.pool.invoke({ name, parameters }, { signal, timeoutMs: TIMEOUT_MS, ...options })
 
     describeValues(invoke)
+    describeSecrets(invoke)
     describeStreams(invoke)
     describeErrors(invoke)
     describeStopping(invoke, () => opened)
@@ -112,6 +115,22 @@ function describeValues(invoke: Invoke): void {
     const { output } = await invoke('Get-CASMailbox', { ResultSize: 1 }, { properties: new Set(['Guid']) })
 
     expect(Object.keys(output[0]?.properties ?? {})).toEqual(['Guid'])
+  })
+}
+
+function describeSecrets(invoke: Invoke): void {
+  const SECRET = 'pass “w” _x0041_ 🔑'
+
+  it('brings a SecureString to a cmdlet that can read it', async () => {
+    const { output, errors } = await invoke('Test-Reveal', { Secret: new PsSecureString(SECRET) })
+
+    expect({ errors, output: output.map((each) => each.value) }).toEqual({ errors: [], output: [SECRET] })
+  })
+
+  it('brings a PSCredential', async () => {
+    const { output, errors } = await invoke('Test-Reveal', { Credential: new PsCredential('CONTOSO\\anna', SECRET) })
+
+    expect({ errors, output: output.map((each) => each.value) }).toEqual({ errors: [], output: [`CONTOSO\\anna:${SECRET}`] })
   })
 }
 

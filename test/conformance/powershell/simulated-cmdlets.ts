@@ -4,6 +4,7 @@ import {
   encodeClixml,
   isPsObject,
   type PsData,
+  PsSecureString,
   type ServerValue,
 } from '../../../libs/powershell/src/protocol/index.ts'
 import { type Cmdlet, outcome } from '../../simulators/src/index.ts'
@@ -12,7 +13,7 @@ const PARAMETERS_OF_ALL = { Confirm: 'switch' } as const
 
 /** The cmdlets of the contract, for the simulator; the real engine has them in the module of test/powershell-host. */
 export function createSimulatedCmdlets(): Cmdlet[] {
-  return [echo, many, stream, fail, prompt, waiting, stubborn, createMeeting()]
+  return [echo, reveal, many, stream, fail, prompt, waiting, stubborn, createMeeting()]
 }
 
 function cmdlet(name: string, rest: Omit<Cmdlet, 'name' | 'task' | 'run'> & Partial<Pick<Cmdlet, 'run'>>): Cmdlet {
@@ -29,6 +30,18 @@ const echo = cmdlet('Test-Echo', {
   parameters: { Value: 'any' },
   run: ({ parameters }) => outcome({ output: [encodeClixml(asSent(parameters.get('Value') ?? null))] }),
 })
+
+const reveal = cmdlet('Test-Reveal', {
+  parameters: { Secret: 'any', Credential: 'any' },
+  run: ({ parameters }) =>
+    outcome({ output: [encodeClixml(revealed(parameters.get('Secret') ?? parameters.get('Credential')))] }),
+})
+
+function revealed(data: PsData | undefined): string {
+  if (data instanceof PsSecureString) return data.reveal()
+  if (!isPsObject(data)) throw new TypeError('Neither a SecureString nor a PSCredential')
+  return `${String(data.properties.UserName)}:${revealed(data.properties.Password)}`
+}
 
 const many = cmdlet('Test-Many', {
   parameters: { Count: 'any' },

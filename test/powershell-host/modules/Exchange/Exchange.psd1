@@ -8,7 +8,7 @@
     FunctionsToExport = @(
         'Get-ActiveSyncDeviceAccessRule', 'Get-ActiveSyncDeviceClass', 'Get-ActiveSyncOrganizationSettings', 'Get-CASMailbox',
         'Get-ExchangeServer', 'Get-MobileDevice', 'Get-MobileDeviceMailboxPolicy', 'Initialize-Organization', 'Set-ADServerSettings',
-        'Set-CASMailbox', 'Test-Clixml', 'Test-Echo', 'Test-Fail', 'Test-Large', 'Test-Many', 'Test-Meet', 'Test-Prompt', 'Test-Stream',
+        'Set-CASMailbox', 'Test-Clixml', 'Test-Echo', 'Test-Fail', 'Test-Large', 'Test-Many', 'Test-Meet', 'Test-Prompt', 'Test-Reveal', 'Test-Stream',
         'Test-Stubborn', 'Test-Types', 'Test-Wait'
     )
     CmdletsToExport   = @()

@@ -22,6 +22,17 @@ function Test-Clixml {
 
 <#
 .SYNOPSIS
+The text of a secret, or the user and the text of a credential.
+#>
+function Test-Reveal {
+    [CmdletBinding()]
+    param([securestring] $Secret, [pscredential] $Credential)
+    if ($null -ne $Credential) { "$($Credential.UserName):$($Credential.GetNetworkCredential().Password)" }
+    else { [System.Net.NetworkCredential]::new('', $Secret).Password }
+}
+
+<#
+.SYNOPSIS
 Writes to every stream, whatever the preferences are.
 #>
 function Test-Stream {
