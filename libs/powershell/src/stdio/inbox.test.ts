@@ -61,7 +61,10 @@ describe('Inbox', () => {
     inbox.push(two)
     const waiting = other.take(clock, 100)
 
-    expect([inbox.drop(new Error('dropped')), other.drop(new Error('dropped'))]).toEqual([weightOf(one) + weightOf(two), 0])
+    expect([inbox.drop(() => new Error('dropped')), other.drop(() => new Error('dropped'))]).toEqual([
+      weightOf(one) + weightOf(two),
+      0,
+    ])
 
     await expect(inbox.take(clock, 100)).rejects.toThrow('dropped')
     await expect(waiting).rejects.toThrow('dropped')

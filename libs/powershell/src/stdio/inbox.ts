@@ -11,7 +11,8 @@ export function weightOf(chunk: Uint8Array): number {
 /** What has come for one pipeline and was not fetched yet. One fetches at a time. */
 export class Inbox {
   private chunks: Uint8Array[] = []
-  private failure: Error | undefined
+  /** Made when somebody asks: most inboxes are dropped when everything has been fetched. */
+  private failure: (() => Error) | undefined
   private wake: (() => void) | undefined
   private bytes = 0
 
@@ -23,23 +24,24 @@ export class Inbox {
 
   /** Nothing more will come. What is here can still be fetched. */
   fail(error: Error): void {
-    this.failure ??= error
+    this.failure ??= () => error
     this.wake?.()
   }
 
-  /** Throws away what is here; what waits for more fails. Answers with what that weighed. */
-  drop(error: Error): number {
+  /** Throws away what is here; who waits for more gets the error. Answers with what that weighed. */
+  drop(createError: () => Error): number {
     const { bytes } = this
     this.chunks = []
     this.bytes = 0
-    this.fail(error)
+    this.failure ??= createError
+    this.wake?.()
     return bytes
   }
 
   /** Everything that has come, or what comes first within `waitMs`; empty when nothing does. Rejects with what `fail` was given. */
   async take(clock: Clock, waitMs: number): Promise<readonly Uint8Array[]> {
     if (this.chunks.length === 0 && this.failure === undefined) await this.arrival(clock, waitMs)
-    if (this.chunks.length === 0 && this.failure !== undefined) throw this.failure
+    if (this.chunks.length === 0 && this.failure !== undefined) throw this.failure()
     const { chunks } = this
     this.chunks = []
     this.bytes = 0

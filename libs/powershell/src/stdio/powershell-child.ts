@@ -37,6 +37,7 @@ export class PowerShellChild {
   private errorOutput: Buffer = Buffer.alloc(0)
   private unwritten: string[] = []
   private isFull = false
+  private isCorked = false
   private isInputEnding = false
   private isPaused = false
   private killing: Promise<void> | undefined
@@ -76,10 +77,22 @@ export class PowerShellChild {
     return this.child?.pid
   }
 
-  /** Lines wait while the pipe is full. */
+  /** Lines wait while the pipe is full. Those of one turn go out together: each write to a pipe wakes the other process. */
   write(line: string): void {
-    if (this.isFull) this.unwritten.push(line)
-    else this.isFull = this.child?.stdin.write(`${line}\n`, 'latin1') === false
+    const stdin = this.child?.stdin
+    if (this.isFull || stdin === undefined) {
+      this.unwritten.push(line)
+      return
+    }
+    if (!this.isCorked) {
+      this.isCorked = true
+      stdin.cork()
+      process.nextTick(() => {
+        this.isCorked = false
+        stdin.uncork()
+      })
+    }
+    this.isFull = !stdin.write(`${line}\n`, 'latin1')
   }
 
   /** No more input: PowerShell takes this for the end of its session. */

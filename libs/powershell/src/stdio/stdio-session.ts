@@ -112,7 +112,7 @@ export class StdioSession {
   /** What still comes for the pipeline is dropped. */
   forget(pipelineId: string): void {
     const id = pipelineId.toLowerCase()
-    this.unfetchedBytes -= this.inboxes.get(id)?.drop(nothingExpected()) ?? 0
+    this.unfetchedBytes -= this.inboxes.get(id)?.drop(nothingExpected) ?? 0
     this.inboxes.delete(id)
     this.limitUnfetched()
   }
