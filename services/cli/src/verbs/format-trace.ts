@@ -1,5 +1,4 @@
 import type { HttpTrace, Trace } from '@gatehouse/powershell'
-import { printable } from '../terminal.ts'
 
 const ID_DIGITS = 8
 
@@ -8,7 +7,7 @@ export function noteMessage(note: (line: string) => void): Trace {
   return ({ direction, messageType, pipelineId, xml }) => {
     const arrow = direction === 'sent' ? '→' : '←'
     const pipeline = pipelineId === undefined ? 'pool' : `pipeline ${pipelineId.slice(0, ID_DIGITS)}`
-    note(`${timeNow()} ${arrow} ${messageType} (${pipeline})\n${indent(printable(xml))}`)
+    note(`${timeNow()} ${arrow} ${messageType} (${pipeline})\n${indent(xml)}`)
   }
 }
 
@@ -17,7 +16,7 @@ export function noteHttp(note: (line: string) => void): HttpTrace {
   return ({ action, url, status, error, durationMs, requestId, requestBytes, responseCharacters }) => {
     const outcome = error ?? `${status}, ${responseCharacters ?? 0} characters`
     const id = requestId === undefined ? '' : `, RequestId ${requestId}`
-    note(printable(`${timeNow()} ⇄ ${action} ${url} (${requestBytes} bytes): ${outcome}, ${Math.round(durationMs)} ms${id}`))
+    note(`${timeNow()} ⇄ ${action} ${url} (${requestBytes} bytes): ${outcome}, ${Math.round(durationMs)} ms${id}`)
   }
 }
 

@@ -31,11 +31,11 @@ export async function runExchangeInvoke(
 }
 
 function print(result: InvocationResult, terminal: Terminal): void {
-  for (const text of result.debug) terminal.note(`DEBUG: ${printable(text)}`)
-  for (const text of result.verbose) terminal.note(`VERBOSE: ${printable(text)}`)
-  for (const text of result.warnings) terminal.note(`WARNING: ${printable(text)}`)
-  for (const { text } of result.information) terminal.note(printable(text))
-  for (const error of result.errors) terminal.note(printable(`ERROR: ${error.message} (${error.fullyQualifiedErrorId})`))
+  for (const text of result.debug) terminal.note(`DEBUG: ${text}`)
+  for (const text of result.verbose) terminal.note(`VERBOSE: ${text}`)
+  for (const text of result.warnings) terminal.note(`WARNING: ${text}`)
+  for (const { text } of result.information) terminal.note(text)
+  for (const error of result.errors) terminal.note(`ERROR: ${error.message} (${error.fullyQualifiedErrorId})`)
   for (const object of result.output) terminal.print(`${printable(formatPsData(object))}\n`)
   terminal.note(`${result.output.length} objects, ${Math.round(result.durationMs)} ms`)
 }
