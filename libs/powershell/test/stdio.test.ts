@@ -1,7 +1,17 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { buildPowerShellHost } from '../../../test/environment/powershell-host.ts'
-import { type InvocationResult, PsGuid, PsSecureString, type PsValue, type RunspacePool } from '../src/index.ts'
-import { closeAll, options, signal } from './open-pool.ts'
+import { systemClock } from '../src/clock.ts'
+import {
+  basicEnvironment,
+  type InvocationResult,
+  PsGuid,
+  PsSecureString,
+  type PsValue,
+  type RunspacePool,
+} from '../src/index.ts'
+import { Runspace } from '../src/pool/runspace.ts'
+import { createStdioTransport } from '../src/stdio/stdio-transport.ts'
+import { cleanUp, closeAll, options, signal } from './open-pool.ts'
 import { begunIn, createFolder, isRunning, openStdioPool, type StdioPoolOptions, writeConfiguration } from './stdio-pool.ts'
 
 const BUILD_MS = 660_000
@@ -97,6 +107,35 @@ describe.skipIf(host === undefined)('remoting over the standard streams of the r
     expect(result).toMatchObject({ failed: true, errors: [{ fullyQualifiedErrorId: 'CommandNotFoundException' }] })
     expect(valuesOf(after)).toEqual([1])
     expect(pool.stats()).toMatchObject({ shellsOpened: 1, shellsLost: 0 })
+  })
+
+  test('a command that is sent while another runs waits for the runspace, as sending ahead over WSMan assumes', async () => {
+    const environment = basicEnvironment(process.env)
+    const configuration = ['-ConfigurationFile', await writeConfiguration()]
+    const transport = createStdioTransport(
+      { kind: 'stdio', executable: host ?? '', arguments: configuration, environment, runspacesPerProcess: 1 },
+      {},
+    )
+    const shell = transport.createShell()
+    cleanUp.push({ [Symbol.asyncDispose]: () => shell.destroy() })
+    const limits = { stopMs: 5_000, resultBytesMax: 1_000_000, onThrottled: () => {} }
+    const runspace = new Runspace({ shell, clock: systemClock, ...limits })
+    await runspace.open(() => Promise.resolve())
+    const ended: number[] = []
+    const start = async (n: number) => {
+      const command = { name: 'Get-Same', parameters: { Value: n } }
+      const result = await runspace.run(n === 0 ? slow : command, { stop: signal, timeoutMs: 30_000 })
+      ended.push(n)
+      return result
+    }
+    const slow = { name: 'Start-Sleep', parameters: { Milliseconds: 500 } }
+
+    const results = await Promise.all([0, 1, 2].map(start))
+
+    expect(ended).toEqual([0, 1, 2])
+    expect(results.map(({ failed, errors }) => ({ failed, errors }))).toEqual(Array(3).fill({ failed: false, errors: [] }))
+    expect(valuesOf(results[2] as InvocationResult)).toEqual([2])
+    await shell.delete()
   })
 
   test('an aborted cmdlet is stopped, and its runspace lives on', async () => {
