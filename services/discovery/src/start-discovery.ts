@@ -1,4 +1,4 @@
-import { connectExchange, deleteOrphanShells, type Exchange, exchangeOptionsOf, raceAbort } from '@gatehouse/exchange'
+import { createConnector, type Exchange, raceAbort } from '@gatehouse/exchange'
 import {
   AdvisoryLocks,
   createRunspaceLeases,
@@ -72,24 +72,17 @@ function createOrganization(
   const leases = createRunspaceLeases({ pool, account, holder, shellsMax: exchange.shellsPerAccountMax, idleTimeoutMs })
   const stop = new AbortController()
   let connected: Promise<Exchange> | undefined
-  let isFirst = true
-  const connect = async (signal: AbortSignal) => {
-    const options = exchangeOptionsOf(exchange, {
-      purpose: 'read',
-      shellsMax: SHELLS_MAX,
-      env: worker.env,
-      password: readSecret(exchange.passwordFile),
-      ca: exchange.caFile === undefined ? undefined : readSecret(exchange.caFile),
-      proxyPassword: exchange.proxy?.passwordFile === undefined ? undefined : readSecret(exchange.proxy.passwordFile),
-      leases,
-      knownServers: () => readClientAccessServers(pool, id),
-      log,
-    })
-    const orphans = isFirst ? await readOrphanLeases(pool, account, holder) : []
-    isFirst = false
-    if (orphans.length > 0) await deleteOrphanShells(options, orphans, (leaseId) => deleteRunspaceLease(pool, leaseId))
-    return await connectExchange(options, signal)
-  }
+  const connect = createConnector(exchange, {
+    purpose: 'read',
+    shellsMax: SHELLS_MAX,
+    env: worker.env,
+    readSecret,
+    leases,
+    knownServers: () => readClientAccessServers(pool, id),
+    readOrphans: () => readOrphanLeases(pool, account, holder),
+    forgetOrphan: (leaseId) => deleteRunspaceLease(pool, leaseId),
+    log,
+  })
   const connectAnew = () => {
     const connecting = connect(stop.signal)
     connecting.catch(() => {

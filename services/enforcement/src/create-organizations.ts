@@ -1,4 +1,4 @@
-import { connectExchange, deleteOrphanShells, exchangeOptionsOf } from '@gatehouse/exchange'
+import { createConnector } from '@gatehouse/exchange'
 import {
   createRunspaceLeases,
   deleteRunspaceLease,
@@ -32,23 +32,16 @@ function createOrganization({ name, exchange, mail }: OrganizationSettings, work
   const account = `${id}:${exchange.user.toLowerCase()}`
   const holder = leaseHolderOf(worker.name)
   const leases = createRunspaceLeases({ pool, account, holder, shellsMax: exchange.shellsPerAccountMax, idleTimeoutMs })
-  let isFirst = true
-  const connect = async (signal: AbortSignal) => {
-    const options = exchangeOptionsOf(exchange, {
-      purpose: 'write',
-      env: worker.env,
-      password: readSecret(exchange.passwordFile),
-      ca: exchange.caFile === undefined ? undefined : readSecret(exchange.caFile),
-      proxyPassword: exchange.proxy?.passwordFile === undefined ? undefined : readSecret(exchange.proxy.passwordFile),
-      leases,
-      knownServers: () => readClientAccessServers(pool, id),
-      log,
-    })
-    const orphans = isFirst ? await readOrphanLeases(pool, account, holder) : []
-    isFirst = false
-    if (orphans.length > 0) await deleteOrphanShells(options, orphans, (leaseId) => deleteRunspaceLease(pool, leaseId))
-    return await connectExchange(options, signal)
-  }
+  const connect = createConnector(exchange, {
+    purpose: 'write',
+    env: worker.env,
+    readSecret,
+    leases,
+    knownServers: () => readClientAccessServers(pool, id),
+    readOrphans: () => readOrphanLeases(pool, account, holder),
+    forgetOrphan: (leaseId) => deleteRunspaceLease(pool, leaseId),
+    log,
+  })
   const runspaces = exchange.enableParallelCommandSupport ? exchange.runspacesMax : 1
   return {
     id,
