@@ -332,9 +332,12 @@ export class PipelineRun {
       if (this.stopReason instanceof RetryableError) this.stopReason = undefined
       return
     }
-    if (state === 'failed' && saysOccupied(reason)) throw neverBegan('runspace-occupied', reason?.message ?? '')
+    if (state === 'failed' && saysOccupied(reason)) throw occupied(reason?.message ?? '')
+    // The end of the one before may have been lost on its way: nothing proves that this one had not begun when it was stopped.
     if (state === 'stopped' && this.isGivingWay && this.isWaitingForTurn)
-      throw neverBegan('runspace-blocked', 'The cmdlet before it did not stop')
+      throw new RetryableError('runspace-blocked', 'The cmdlet before it did not stop', {
+        detail: { mayHaveRun: true, shellLost: true },
+      })
     if (state === 'stopped' && this.stopReason === undefined) {
       this.stopReason = new RetryableError(
         'cmdlet-stopped',
@@ -372,13 +375,13 @@ function saysOccupied(reason: ErrorRecord | undefined): boolean {
   return reason !== undefined && /pipeline is already running\. Pipelines cannot be run concurrently/i.test(reason.message)
 }
 
-function neverBegan(code: 'runspace-occupied' | 'runspace-blocked', message: string): RetryableError {
-  return new RetryableError(code, message, { detail: { mayHaveRun: false, shellLost: true } })
+function occupied(message: string): RetryableError {
+  return new RetryableError('runspace-occupied', message, { detail: { mayHaveRun: false, shellLost: true } })
 }
 
 /** True for a command that the server had, and did not begin: it can run in another runspace. */
 export function hasNotBegun(error: unknown): boolean {
-  return error instanceof RetryableError && (error.code === 'runspace-occupied' || error.code === 'runspace-blocked')
+  return error instanceof RetryableError && error.code === 'runspace-occupied'
 }
 
 function cutShort(message: string): RetryableError {
