@@ -1,7 +1,8 @@
-import { PermanentError } from '@gatehouse/messages'
 import { type Clock, systemClock } from './clock.ts'
-import type { PowerShellEngine, RunspacePool } from './engine.ts'
+import type { PowerShellEngine } from './engine.ts'
+import { type EngineLog, quietLog } from './engine-log.ts'
 import type { LeaseBroker } from './leases.ts'
+import { createPoolEngine } from './pool/create-pool-engine.ts'
 import type { RemotingTransport } from './pool/remote-shell.ts'
 import { RemotingRunspacePool } from './pool/runspace-pool.ts'
 import type { Command } from './protocol/command.ts'
@@ -9,11 +10,8 @@ import type { Trace } from './protocol/trace.ts'
 import { createStdioTransport, type StdioTransportOptions } from './stdio/stdio-transport.ts'
 import type { HttpTrace } from './wsman/http-trace.ts'
 import type { CreateSecurityContext } from './wsman/security-context.ts'
+import { settingsRefused } from './wsman/settings-refused.ts'
 import { createWsmanTransport, type WsmanTransportOptions } from './wsman/wsman-transport.ts'
-
-type Say = (fields: Record<string, unknown>, message: string) => void
-/** The part of a pino logger used here. */
-export type EngineLog = { readonly debug: Say; readonly info: Say; readonly warn: Say; readonly error: Say }
 
 /** Limits of the pool, in milliseconds and bytes; the defaults suit Exchange. */
 export type PoolLimits = {
@@ -70,7 +68,6 @@ const DEFAULT_LIMITS: Omit<PoolLimits, 'responseBytesMax' | 'answerMs' | 'bodyMs
   leaseRenewMs: 20_000,
   resultBytesMax: 1024 * 1024 * 1024,
 }
-const quiet: EngineLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /**
  * An engine that speaks MS-PSRP. Opens nothing until `open`. Throws PermanentError('wsman-url-refused' |
@@ -80,36 +77,22 @@ export function createRemotingEngine(o: RemotingEngineOptions): PowerShellEngine
   if (!Number.isInteger(o.shellsMax) || o.shellsMax < 1) throw settingsRefused('shellsMax must be at least 1')
   const transport = createTransport(o)
   const limits = { ...DEFAULT_LIMITS, ...o.limits }
-  const pools = new Set<RemotingRunspacePool>()
-  return {
-    async open({ runspaces, signal }): Promise<RunspacePool> {
-      if (!Number.isInteger(runspaces) || runspaces < 1) throw settingsRefused('runspaces must be at least 1')
-      const pool = new RemotingRunspacePool({
+  return createPoolEngine({
+    runspacesMax: o.shellsMax,
+    refuse: settingsRefused,
+    createPool: (runspaces) =>
+      new RemotingRunspacePool({
         ...limits,
         createShell: () => transport.createShell(),
-        runspaces: Math.min(runspaces, o.shellsMax),
+        runspaces,
         idleMs: transport.idleMs,
         canSendAhead: transport.canSendAhead ?? true,
         leases: o.leases,
         onOpenRunspace: o.onOpenRunspace ?? [],
         clock: o.clock ?? systemClock,
-        log: o.log ?? quiet,
-      })
-      // Before it is open: disposing the engine meanwhile must not leave a shell behind.
-      pools.add(pool)
-      try {
-        await pool.open(signal)
-      } catch (error) {
-        pools.delete(pool)
-        throw error
-      }
-      return pool
-    },
-    async [Symbol.asyncDispose](): Promise<void> {
-      await Promise.all([...pools].map((pool) => pool[Symbol.asyncDispose]()))
-      pools.clear()
-    },
-  }
+        log: o.log ?? quietLog,
+      }),
+  })
 }
 
 function createTransport(o: RemotingEngineOptions): RemotingTransport {
@@ -129,8 +112,4 @@ function createTransport(o: RemotingEngineOptions): RemotingTransport {
     traceHttp,
     createSecurityContext,
   })
-}
-
-function settingsRefused(why: string): PermanentError {
-  return new PermanentError('wsman-settings-refused', `Remoting settings cannot be used: ${why}`)
 }

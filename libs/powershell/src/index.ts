@@ -1,6 +1,7 @@
 export type { Clock } from './clock.ts'
-export { createRemotingEngine, type EngineLog, type PoolLimits, type RemotingEngineOptions } from './create-remoting-engine.ts'
+export { createRemotingEngine, type PoolLimits, type RemotingEngineOptions } from './create-remoting-engine.ts'
 export type { InvocationResult, InvokeOptions, PowerShellEngine, RunspacePool, RunspacePoolStats } from './engine.ts'
+export type { EngineLog } from './engine-log.ts'
 export { createHostEngine, type HostEngineOptions, type HostLimits } from './host/create-host-engine.ts'
 export type { HostConnection } from './host/host-connection.ts'
 export type { Lease, LeaseBroker, ShellAddress } from './leases.ts'

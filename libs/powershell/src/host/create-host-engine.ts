@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { PermanentError } from '@gatehouse/messages'
 import { type Clock, systemClock } from '../clock.ts'
-import type { EngineLog } from '../create-remoting-engine.ts'
-import type { PowerShellEngine, RunspacePool } from '../engine.ts'
+import type { PowerShellEngine } from '../engine.ts'
+import { type EngineLog, quietLog } from '../engine-log.ts'
+import { createPoolEngine } from '../pool/create-pool-engine.ts'
 import type { Trace } from '../protocol/trace.ts'
 import { environmentOf } from '../stdio/environment.ts'
 import { encodeConnection, type HostConnection } from './host-connection.ts'
@@ -68,7 +69,6 @@ const DEFAULT_LIMITS: HostLimits = {
 /** Exchange allows an account 18 shells, some of which are for people. */
 const RUNSPACES_MAX = 12
 const SCRIPT = new URL('./host-script.ps1', import.meta.url)
-const quiet: EngineLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /**
  * An engine that lets a PowerShell on this machine run the cmdlets: node-powershell starts the process, one constant script in
@@ -82,27 +82,11 @@ const quiet: EngineLog = { debug: () => {}, info: () => {}, warn: () => {}, erro
  */
 export function createHostEngine(o: HostEngineOptions): PowerShellEngine {
   checkOptions(o)
-  const pools = new Set<HostRunspacePool>()
-  const runspacesMax = o.runspacesMax ?? RUNSPACES_MAX
-  return {
-    async open({ runspaces, signal }): Promise<RunspacePool> {
-      if (!Number.isInteger(runspaces) || runspaces < 1) throw refused('runspaces must be at least 1')
-      const pool = new HostRunspacePool(poolOptions(o, Math.min(runspaces, runspacesMax), readFileSync(SCRIPT, 'utf8')))
-      // At once: disposing the engine while it opens must not leave a process behind.
-      pools.add(pool)
-      try {
-        await pool.open(signal)
-      } catch (error) {
-        pools.delete(pool)
-        throw error
-      }
-      return pool
-    },
-    async [Symbol.asyncDispose](): Promise<void> {
-      await Promise.all([...pools].map((pool) => pool[Symbol.asyncDispose]()))
-      pools.clear()
-    },
-  }
+  return createPoolEngine({
+    runspacesMax: o.runspacesMax ?? RUNSPACES_MAX,
+    refuse: refused,
+    createPool: (runspaces) => new HostRunspacePool(poolOptions(o, runspaces, readFileSync(SCRIPT, 'utf8'))),
+  })
 }
 
 function poolOptions(o: HostEngineOptions, runspaces: number, script: string): HostPoolOptions {
@@ -116,7 +100,7 @@ function poolOptions(o: HostEngineOptions, runspaces: number, script: string): H
     runspaces,
     openRequest: connection === undefined ? { modules: modules ?? [] } : { connection: encodeConnection(connection) },
     clock: o.clock ?? systemClock,
-    log: o.log ?? quiet,
+    log: o.log ?? quietLog,
     trace: o.trace,
   }
 }

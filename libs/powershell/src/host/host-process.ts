@@ -1,7 +1,7 @@
 import { abortReason, PermanentError, RetryableError } from '@gatehouse/messages'
 import type { Clock } from '../clock.ts'
-import type { EngineLog } from '../create-remoting-engine.ts'
 import type { InvocationResult } from '../engine.ts'
+import type { EngineLog } from '../engine-log.ts'
 import type { PoolJob } from '../pool/pool-job.ts'
 import { decodeClixml } from '../protocol/clixml-decode.ts'
 import { readErrorRecord } from '../protocol/error-record.ts'

@@ -1,12 +1,14 @@
 import { PermanentError, RetryableError } from '@gatehouse/messages'
 import type { Clock } from '../clock.ts'
 import type { InvocationResult } from '../engine.ts'
+import { asOutput } from '../pool/as-output.ts'
+import { emptyResult } from '../pool/empty-result.ts'
 import { decodeClixml } from '../protocol/clixml-decode.ts'
 import type { ErrorRecord } from '../protocol/command.ts'
 import { readErrorRecord } from '../protocol/error-record.ts'
 import { readInformationRecord } from '../protocol/information-record.ts'
 import { readProgressRecord } from '../protocol/progress-record.ts'
-import { isPsObject, type PsData, type PsObject } from '../protocol/ps-data.ts'
+import type { PsData, PsObject } from '../protocol/ps-data.ts'
 import { textOf } from '../protocol/text-of.ts'
 import { classifyEnd } from './classify-end.ts'
 import type { HostLine, RecordKind } from './host-line.ts'
@@ -30,17 +32,12 @@ export type HostRunOptions = {
 type RecordLine = Extract<HostLine, { op: RecordKind }>
 type EndLine = Extract<HostLine, { op: 'end' }>
 
-const NO_PROPERTIES: Readonly<Record<string, PsData>> = Object.freeze(Object.create(null))
-
 /** One command from its request to its end. `result` settles once; only the timers and listeners of the command are its own. */
 export class HostRun {
   readonly result: Promise<InvocationResult>
   private readonly options: HostRunOptions
   private readonly settle: { resolve: (result: InvocationResult) => void; reject: (error: unknown) => void }
-  private readonly collected: InvocationResult = {
-    ...{ output: [], errors: [], warnings: [], verbose: [], debug: [], progress: [], information: [] },
-    ...{ recordsDropped: 0, failed: false, durationMs: 0 },
-  }
+  private readonly collected = emptyResult()
   private readonly startedAt: number
   private readonly stopFromOutside = () =>
     this.stop(new RetryableError('cmdlet-stopped', 'The cmdlet was stopped', { detail: { mayHaveRun: true } }))
@@ -78,7 +75,7 @@ export class HostRun {
     if (reason === undefined) this.reject(error)
     else
       this.reject(
-        withDetail(reason, `${reason.message}, and ${lowerFirst(error.message)}`, { cause: error, detail: error.detail }),
+        withMessage(reason, `${reason.message}, and ${lowerFirst(error.message)}`, { cause: error, detail: error.detail }),
       )
   }
 
@@ -118,7 +115,7 @@ export class HostRun {
   }
 
   private acceptOutput(value: PsData): void {
-    const object = isPsObject(value) ? value : { typeNames: [], text: undefined, value, properties: NO_PROPERTIES }
+    const object = asOutput(value)
     if (this.options.onOutput === undefined) {
       this.collected.output.push(object)
       return
@@ -165,7 +162,7 @@ export class HostRun {
   }
 
   private giveUp(reason: PermanentError | RetryableError): void {
-    this.reject(withDetail(reason, `${reason.message}, and did not stop`, { detail: { mayHaveRun: true, shellLost: true } }))
+    this.reject(withMessage(reason, `${reason.message}, and did not stop`, { detail: { mayHaveRun: true, shellLost: true } }))
     this.options.onStuck()
   }
 
@@ -196,7 +193,7 @@ function describeUnreadable(error: unknown): PermanentError | RetryableError {
   return new Class(error.code, error.message, options)
 }
 
-function withDetail(
+function withMessage(
   reason: PermanentError | RetryableError,
   message: string,
   options: { cause?: unknown; detail: Record<string, string | number | boolean> },

@@ -1,5 +1,8 @@
 import { abortReason, PermanentError, RetryableError } from '@gatehouse/messages'
 import type { InvocationResult, InvokeOptions, RunspacePool, RunspacePoolStats } from '../engine.ts'
+import { Activities } from '../pool/activities.ts'
+import { asNotRun } from '../pool/as-not-run.ts'
+import { poolClosed } from '../pool/pool-closed.ts'
 import { PoolJob } from '../pool/pool-job.ts'
 import { UrgentQueue } from '../pool/urgent-queue.ts'
 import { checkCommand } from '../protocol/check-command.ts'
@@ -28,7 +31,7 @@ export class HostRunspacePool implements RunspacePool {
   private readonly queue = new UrgentQueue()
   private readonly jobs = new Map<number, PoolJob>()
   private readonly processes = new Set<HostProcess>()
-  private readonly activities = new Set<Promise<void>>()
+  private readonly activities: Activities
   private readonly closing = new AbortController()
   private readonly counts = { mostShells: 0, shellsOpened: 0, shellsLost: 0, invoked: 0, pausedMs: 0 }
   private currentState: RunspacePool['state'] = 'opening'
@@ -40,6 +43,7 @@ export class HostRunspacePool implements RunspacePool {
 
   constructor(options: HostPoolOptions) {
     this.options = options
+    this.activities = new Activities((error) => options.log.error({ err: error }, 'Host engine failed'))
   }
 
   get state(): RunspacePool['state'] {
@@ -49,7 +53,7 @@ export class HostRunspacePool implements RunspacePool {
   /** Starts the first process, so that a wrong path, password or module shows at once. */
   async open(signal: AbortSignal): Promise<void> {
     await this.startProcess(AbortSignal.any([signal, this.closing.signal]))
-    if (this.currentState === 'closed') throw closedError()
+    if (this.currentState === 'closed') throw poolClosed()
     this.currentState = 'opened'
     this.sweepLater()
   }
@@ -58,7 +62,7 @@ export class HostRunspacePool implements RunspacePool {
     checkCommand(command)
     if (options.signal.aborted) throw abortReason(options.signal)
     if (this.brokenBecause !== undefined) throw this.brokenBecause
-    if (this.currentState !== 'opened') throw closedError()
+    if (this.currentState !== 'opened') throw poolClosed()
     if (this.queue.size >= this.options.queueMax) throw queueFullError(this.options.queueMax)
     const job = new PoolJob({ id: ++this.lastId, command, options, leaveQueue: this.leaveQueue })
     job.limitQueueTime(this.options.clock, this.options.queueMs)
@@ -90,14 +94,14 @@ export class HostRunspacePool implements RunspacePool {
       this.currentState = 'closed'
       this.cancelWake?.()
       this.cancelSweep?.()
-      this.closing.abort(closedError())
+      this.closing.abort(poolClosed())
       for (const job of [...this.jobs.values()]) {
         if (job.isRunning) job.stop.abort()
-        else this.fail(job, closedError())
+        else this.fail(job, poolClosed())
       }
       for (const process of this.processes) process.drain()
     }
-    while (this.activities.size > 0) await Promise.all(this.activities)
+    await this.activities.ended()
   }
 
   private readonly leaveQueue = (job: PoolJob): void => {
@@ -137,7 +141,7 @@ export class HostRunspacePool implements RunspacePool {
     const job = id === undefined ? undefined : this.jobs.get(id)
     if (job === undefined) throw new Error('The queue named a job that is not there')
     job.isRunning = true
-    this.track(this.run(job, process))
+    this.activities.track(this.run(job, process))
   }
 
   private async run(job: PoolJob, process: HostProcess): Promise<void> {
@@ -177,7 +181,7 @@ export class HostRunspacePool implements RunspacePool {
 
   private replace(): void {
     if (this.processes.size >= PROCESSES_MAX) return
-    this.track(
+    this.activities.track(
       this.startProcess(this.closing.signal).then(
         () => this.pump(),
         (error: unknown) => this.startFailed(error),
@@ -188,7 +192,7 @@ export class HostRunspacePool implements RunspacePool {
   private async startProcess(signal: AbortSignal): Promise<void> {
     const process = new HostProcess(this.options, () => this.freed(process))
     this.processes.add(process)
-    this.track(process.ended)
+    this.activities.track(process.ended)
     await process.open(signal)
     const { runspaces } = this.options
     this.counts.shellsOpened += runspaces
@@ -240,23 +244,6 @@ export class HostRunspacePool implements RunspacePool {
       if (isIdle || now - process.openedAt > this.options.ageMs) process.drain()
     }
   }
-
-  private track(activity: Promise<void>): void {
-    const tracked = activity
-      .catch((error: unknown) => this.options.log.error({ err: error }, 'Host engine failed'))
-      .finally(() => this.activities.delete(tracked))
-    this.activities.add(tracked)
-  }
-}
-
-function asNotRun(error: unknown): unknown {
-  if (!(error instanceof RetryableError)) return error
-  const { code, message, retryAfterMs, detail } = error
-  return new RetryableError(code, message, { cause: error, retryAfterMs, detail: { ...detail, mayHaveRun: false } })
-}
-
-function closedError(): RetryableError {
-  return new RetryableError('runspace-pool-closed', 'The runspace pool is closed', { detail: { mayHaveRun: false } })
 }
 
 function queueFullError(queueMax: number): RetryableError {

@@ -3,8 +3,11 @@ import type { Clock } from '../clock.ts'
 import type { InvocationResult } from '../engine.ts'
 import type { ClientEvent, ClientPool } from '../protocol/client-pool.ts'
 import type { ErrorRecord } from '../protocol/command.ts'
-import { isPsObject, type PsData, type PsObject } from '../protocol/ps-data.ts'
+import type { PsData, PsObject } from '../protocol/ps-data.ts'
+import { withDetail } from '../with-detail.ts'
+import { asOutput } from './as-output.ts'
 import { refuseBrokenPool } from './broken-pool.ts'
+import { emptyResult } from './empty-result.ts'
 import type { ReceivedAnswer, RemoteShell } from './remote-shell.ts'
 
 export type PipelineRunContext = {
@@ -15,7 +18,7 @@ export type PipelineRunContext = {
   readonly stopMs: number
   readonly resultBytesMax: number
   readonly onThrottled: (waitMs: number) => void
-  /** Before everything in flight is broken: those that wait behind this cmdlet are to give way. Never rejects. */
+  /** Before everything in flight is broken: the server is to drop those that wait behind this cmdlet. Never rejects. */
   readonly clearQueue: () => Promise<void>
 }
 
@@ -33,7 +36,6 @@ const UNSENT_RETRIES_MAX = 3
 const UNSENT_RETRY_MS = 100
 /** Of each of verbose, debug, progress and information: a chatty cmdlet must not fill the memory. */
 const RECORDS_MAX = 10_000
-const NO_PROPERTIES: Readonly<Record<string, PsData>> = Object.freeze(Object.create(null))
 
 /** One pipeline from its Command request to its end state. */
 export class PipelineRun {
@@ -69,7 +71,7 @@ export class PipelineRun {
     return this.isWaitingForTurn && !this.ended
   }
 
-  /** The cmdlet before it does not stop: the server is asked to drop this one, so that it can run elsewhere. */
+  /** The cmdlet before it does not stop: the server is asked to drop this one before the shell is given up. */
   giveWay(): void {
     if (!this.isWaiting || this.stopReason !== undefined) return
     this.isGivingWay = true
@@ -130,8 +132,7 @@ export class PipelineRun {
     }
     // Whatever became of a later request: the command itself had reached the server.
     if (this.sent && !hasNotBegun(error) && error instanceof RetryableError && error.detail['mayHaveRun'] !== true) {
-      const { code, message, retryAfterMs, detail } = error
-      return new RetryableError(code, message, { cause: error, retryAfterMs, detail: { ...detail, mayHaveRun: true } })
+      return withDetail(error, { mayHaveRun: true })
     }
     return error
   }
@@ -305,7 +306,7 @@ export class PipelineRun {
   }
 
   private acceptOutput(value: PsData): void {
-    const object = isPsObject(value) ? value : { typeNames: [], text: undefined, value, properties: NO_PROPERTIES }
+    const object = asOutput(value)
     if (this.run.onOutput === undefined) {
       this.result.output.push(object)
       return
@@ -349,21 +350,6 @@ export class PipelineRun {
     }
     this.result.failed = true
     if (reason !== undefined) this.result.errors.push(reason)
-  }
-}
-
-function emptyResult(): InvocationResult {
-  return {
-    output: [],
-    errors: [],
-    warnings: [],
-    verbose: [],
-    debug: [],
-    progress: [],
-    information: [],
-    recordsDropped: 0,
-    failed: false,
-    durationMs: 0,
   }
 }
 

@@ -1,6 +1,6 @@
 import { PermanentError, RetryableError } from '@gatehouse/messages'
 import type { Clock } from '../clock.ts'
-import type { EngineLog } from '../create-remoting-engine.ts'
+import type { EngineLog } from '../engine-log.ts'
 import type { Lease, LeaseBroker } from '../leases.ts'
 import type { Command } from '../protocol/command.ts'
 import type { RemoteShell } from './remote-shell.ts'

@@ -2,8 +2,11 @@ import { abortReason, PermanentError, RetryableError } from '@gatehouse/messages
 import type { InvocationResult, InvokeOptions, RunspacePool, RunspacePoolStats } from '../engine.ts'
 import { checkCommand } from '../protocol/check-command.ts'
 import type { Command } from '../protocol/command.ts'
+import { Activities } from './activities.ts'
 import { AheadTrial } from './ahead-trial.ts'
+import { asNotRun } from './as-not-run.ts'
 import { hasNotBegun } from './pipeline-run.ts'
+import { poolClosed } from './pool-closed.ts'
 import { PoolJob } from './pool-job.ts'
 import { PoolScheduler } from './pool-scheduler.ts'
 import { PooledShell, type PooledShellOptions } from './pooled-shell.ts'
@@ -29,8 +32,7 @@ export class RemotingRunspacePool implements RunspacePool {
   private readonly trial = new AheadTrial()
   private readonly shells = new Map<number, PooledShell>()
   private readonly jobs = new Map<number, PoolJob>()
-  /** Everything that must end before the pool is closed: opening, running, closing. */
-  private readonly activities = new Set<Promise<void>>()
+  private readonly activities: Activities
   private readonly closing = new AbortController()
   private readonly counts = { mostShells: 0, shellsOpened: 0, shellsLost: 0, invoked: 0, pausedMs: 0 }
   private currentState: RunspacePool['state'] = 'opening'
@@ -42,6 +44,7 @@ export class RemotingRunspacePool implements RunspacePool {
 
   constructor(options: PoolOptions) {
     this.options = options
+    this.activities = new Activities((error) => options.log.error({ err: error }, 'Runspace pool failed'))
     this.shellOptions = { ...options, onThrottled: (waitMs) => this.pause(waitMs) }
     this.scheduler = new PoolScheduler({ shellsMax: options.runspaces, growBackMs: options.growBackMs })
   }
@@ -55,7 +58,7 @@ export class RemotingRunspacePool implements RunspacePool {
     const first = await PooledShell.open(++this.lastId, this.shellOptions, AbortSignal.any([signal, this.closing.signal]))
     if (this.currentState === 'closed') {
       await first.close()
-      throw closedError()
+      throw poolClosed()
     }
     this.currentState = 'opened'
     this.scheduler.openedFirst(first.id)
@@ -67,7 +70,7 @@ export class RemotingRunspacePool implements RunspacePool {
     checkCommand(command)
     if (options.signal.aborted) throw abortReason(options.signal)
     if (this.brokenBecause !== undefined) throw this.brokenBecause
-    if (this.currentState !== 'opened') throw closedError()
+    if (this.currentState !== 'opened') throw poolClosed()
     const job = new PoolJob({ id: ++this.lastId, command, options, leaveQueue: this.leaveQueue })
     job.limitQueueTime(this.options.clock, this.options.queueMs)
     this.jobs.set(job.id, job)
@@ -86,13 +89,13 @@ export class RemotingRunspacePool implements RunspacePool {
     this.currentState = 'closed'
     this.cancelWake?.()
     this.cancelSweep?.()
-    this.closing.abort(closedError())
+    this.closing.abort(poolClosed())
     for (const job of [...this.jobs.values()]) {
       if (job.isRunning) job.stop.abort()
-      else this.fail(job, closedError())
+      else this.fail(job, poolClosed())
     }
     for (const shell of [...this.shells.values()]) if (this.scheduler.takeIdle(shell.id)) this.discard(shell, 'close')
-    while (this.activities.size > 0) await Promise.all(this.activities)
+    await this.activities.ended()
   }
 
   private readonly leaveQueue = (job: PoolJob): void => {
@@ -115,7 +118,7 @@ export class RemotingRunspacePool implements RunspacePool {
         this.wake(step.until)
         return
       }
-      if (step.kind === 'open') this.track(this.openShell())
+      if (step.kind === 'open') this.activities.track(this.openShell())
       else this.start(step)
     }
   }
@@ -145,7 +148,7 @@ export class RemotingRunspacePool implements RunspacePool {
       return
     }
     job.isRunning = true
-    this.track(this.run(job, shell, isAhead))
+    this.activities.track(this.run(job, shell, isAhead))
   }
 
   private async run(job: PoolJob, shell: PooledShell, isAhead: boolean): Promise<void> {
@@ -275,7 +278,7 @@ export class RemotingRunspacePool implements RunspacePool {
 
   private discard(shell: PooledShell, how: 'close' | 'giveUp'): void {
     this.shells.delete(shell.id)
-    this.track(shell[how]())
+    this.activities.track(shell[how]())
   }
 
   private pause(ms: number): void {
@@ -302,21 +305,4 @@ export class RemotingRunspacePool implements RunspacePool {
       if (isDue && this.scheduler.takeIdle(shell.id)) this.close(shell)
     }
   }
-
-  private track(activity: Promise<void>): void {
-    const tracked = activity
-      .catch((error: unknown) => this.options.log.error({ err: error }, 'Runspace pool failed'))
-      .finally(() => this.activities.delete(tracked))
-    this.activities.add(tracked)
-  }
-}
-
-function asNotRun(error: unknown): unknown {
-  if (!(error instanceof RetryableError)) return error
-  const { code, message, retryAfterMs, detail } = error
-  return new RetryableError(code, message, { cause: error, retryAfterMs, detail: { ...detail, mayHaveRun: false } })
-}
-
-function closedError(): RetryableError {
-  return new RetryableError('runspace-pool-closed', 'The runspace pool is closed', { detail: { mayHaveRun: false } })
 }

@@ -1,5 +1,6 @@
-import { PermanentError, RetryableError } from '@gatehouse/messages'
+import { RetryableError } from '@gatehouse/messages'
 import type { Clock } from '../clock.ts'
+import { withDetail } from '../with-detail.ts'
 import { refuseBrokenPool } from './broken-pool.ts'
 import type { RemoteShell } from './remote-shell.ts'
 
@@ -31,19 +32,11 @@ async function exchange(shell: RemoteShell, clock: Clock): Promise<void> {
     }
     if (!client.sessionKey.isReady) throw late(undefined)
   } catch (error) {
-    throw isLate ? late(error) : describe(error)
+    // Whatever a request says of itself: no cmdlet was sent with it.
+    throw isLate ? late(error) : withDetail(error, { mayHaveRun: false, shellLost: true })
   } finally {
     cancel()
   }
-}
-
-/** Whatever a request says of itself: no cmdlet was sent with it. */
-function describe(error: unknown): unknown {
-  if (!(error instanceof PermanentError || error instanceof RetryableError)) return error
-  const options = { cause: error, detail: { ...error.detail, mayHaveRun: false, shellLost: true } }
-  return error instanceof PermanentError
-    ? new PermanentError(error.code, error.message, options)
-    : new RetryableError(error.code, error.message, { ...options, retryAfterMs: error.retryAfterMs })
 }
 
 function late(cause: unknown): RetryableError {

@@ -1,8 +1,9 @@
-import { PermanentError, RetryableError } from '@gatehouse/messages'
+import { RetryableError } from '@gatehouse/messages'
 import type { Clock } from '../clock.ts'
 import type { ShellAddress } from '../leases.ts'
 import type { ReceivedAnswer, RemoteShell } from '../pool/remote-shell.ts'
 import type { ClientPool } from '../protocol/client-pool.ts'
+import { withDetail } from '../with-detail.ts'
 import { FRAGMENT_BYTES, type StdioSession } from './stdio-session.ts'
 
 /** A process as its shells see it. */
@@ -80,7 +81,7 @@ export class StdioShell implements RemoteShell {
       await this.interruptible(this.session.send('Command', pipelineId))
     } catch (error) {
       // Without a fragment there is no cmdlet yet.
-      throw withRunDetail(error, false)
+      throw withDetail(error, { mayHaveRun: false })
     }
     await this.send(pipelineId, first)
     pipeline.startedAt = this.clock.now()
@@ -186,13 +187,4 @@ export class StdioShell implements RemoteShell {
       work.then(resolve, reject).finally(() => this.interrupts.delete(reject))
     })
   }
-}
-
-function withRunDetail(error: unknown, mayHaveRun: boolean): unknown {
-  if (!(error instanceof RetryableError || error instanceof PermanentError)) return error
-  const { code, message, detail } = error
-  const options = { cause: error, detail: { ...detail, mayHaveRun } }
-  return error instanceof PermanentError
-    ? new PermanentError(code, message, options)
-    : new RetryableError(code, message, options)
 }

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import { PermanentError } from '@gatehouse/messages'
+import { settingsRefused } from './settings-refused.ts'
 
 /** What a server's certificate must be. Without `sha256` it must be issued by `ca`, or by an authority of the system. */
 export type CertificateRules = {
@@ -13,10 +14,7 @@ export type CertificateRules = {
 export function readFingerprint(text: string): string {
   const trimmed = text.trim()
   if (!/^[0-9A-Fa-f]{64}$/.test(trimmed) && !/^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}$/.test(trimmed)) {
-    throw new PermanentError(
-      'wsman-settings-refused',
-      'Remoting settings cannot be used: certificateSha256 must be 64 hex digits, with or without colons',
-    )
+    throw settingsRefused('certificateSha256 must be 64 hex digits, with or without colons')
   }
   return trimmed.replaceAll(':', '').toUpperCase()
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
-import type { EngineLog } from '../create-remoting-engine.ts'
+import type { EngineLog } from '../engine-log.ts'
 import type { ShellAddress } from '../leases.ts'
 import type { ReceivedAnswer, RemoteShell } from '../pool/remote-shell.ts'
 import { ClientPool } from '../protocol/client-pool.ts'
 import type { Trace } from '../protocol/trace.ts'
+import { withDetail } from '../with-detail.ts'
 import { type Action, EnvelopeWriter, payloadBytesOf } from './envelope.ts'
 import { faultError, isEnvelopeTooLarge, isOperationTimeout, isRedirection, isShellGone } from './fault.ts'
 import { HttpConnection, type HttpOptions, type HttpResponse } from './http-connection.ts'
@@ -267,12 +268,8 @@ function tooLarge(envelopeBytes: number): RetryableError {
 }
 
 function withRunDetail(error: unknown, mayHaveRun: boolean): unknown {
-  if (!(error instanceof PermanentError || error instanceof RetryableError)) return error
-  const { code, message } = error
-  const detail = { ...error.detail, mayHaveRun: mayHaveRun && error.detail['sent'] !== false, shellLost: true }
-  return error instanceof PermanentError
-    ? new PermanentError(code, message, { cause: error, detail })
-    : new RetryableError(code, message, { cause: error, retryAfterMs: error.retryAfterMs, detail })
+  const neverLeft = (error instanceof PermanentError || error instanceof RetryableError) && error.detail['sent'] === false
+  return withDetail(error, { mayHaveRun: mayHaveRun && !neverLeft, shellLost: true })
 }
 
 function decodeBase64(text: string): Uint8Array {

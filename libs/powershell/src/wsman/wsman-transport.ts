@@ -1,6 +1,5 @@
-import { PermanentError } from '@gatehouse/messages'
 import { type Clock, systemClock } from '../clock.ts'
-import type { EngineLog } from '../create-remoting-engine.ts'
+import { type EngineLog, quietLog } from '../engine-log.ts'
 import type { ShellAddress } from '../leases.ts'
 import type { RemotingTransport } from '../pool/remote-shell.ts'
 import type { Trace } from '../protocol/trace.ts'
@@ -10,6 +9,7 @@ import type { HttpAuthentication } from './http-connection.ts'
 import type { HttpTrace } from './http-trace.ts'
 import type { ProxyOptions } from './proxy-tunnel.ts'
 import { type CreateSecurityContext, createKerberosContexts } from './security-context.ts'
+import { settingsRefused } from './settings-refused.ts'
 import { WsmanShell, type WsmanShellOptions } from './wsman-shell.ts'
 
 export type WsmanTransportOptions = {
@@ -71,7 +71,6 @@ const IDLE_TIMEOUT_MS_MIN = 60_000
 const IDLE_SHARE = 0.6
 // A Receive, the Signal of the pipeline before it, the next Receive, and the Signal that stops it.
 const SOCKETS_PER_SHELL = 4
-const quiet: EngineLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /**
  * Shells over WSMan ([MS-WSMV]), each with sockets of its own. Throws PermanentError('wsman-url-refused' |
@@ -128,7 +127,7 @@ function readShellOptions(transport: WsmanTransportOptions, o: WsmanLimits & Wsm
     idleTimeoutMs: transport.idleTimeoutMs,
     operationTimeoutMs,
     answerMs: o.answerMs ?? ANSWER_MS,
-    log: o.log ?? quiet,
+    log: o.log ?? quietLog,
     trace: o.trace,
     traceHttp: o.traceHttp,
   }
@@ -159,8 +158,4 @@ function checkProxy({ url: text, user }: ProxyOptions, target: URL): void {
   if (target.protocol !== 'https:') throw settingsRefused('a proxy is for https only')
   if (user !== undefined && (user === '' || user.includes(':')))
     throw settingsRefused("the proxy's user name is empty or holds a colon")
-}
-
-function settingsRefused(why: string): PermanentError {
-  return new PermanentError('wsman-settings-refused', `Remoting settings cannot be used: ${why}`)
 }

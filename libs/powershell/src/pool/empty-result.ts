@@ -1,0 +1,17 @@
+import type { InvocationResult } from '../engine.ts'
+
+/** What a cmdlet answers that says nothing; the lists are to be filled. */
+export function emptyResult(): InvocationResult {
+  return {
+    output: [],
+    errors: [],
+    warnings: [],
+    verbose: [],
+    debug: [],
+    progress: [],
+    information: [],
+    recordsDropped: 0,
+    failed: false,
+    durationMs: 0,
+  }
+}
