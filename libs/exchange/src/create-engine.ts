@@ -1,9 +1,10 @@
 import { type Command, createHostEngine, createRemotingEngine, type PowerShellEngine } from '@gatehouse/powershell'
 import type { ExchangeOptions } from './connect-exchange.ts'
+import { hostConnectionOf } from './host-connection-of.ts'
 import { wsmanTransportOf } from './wsman-transport-of.ts'
 
 /** Without it a session only sees the recipients of its own domain; it is a setting of the session, so every runspace needs it. */
-const VIEW_ENTIRE_FOREST: Command = { name: 'Set-ADServerSettings', parameters: { ViewEntireForest: true } }
+export const VIEW_ENTIRE_FOREST: Command = { name: 'Set-ADServerSettings', parameters: { ViewEntireForest: true } }
 
 /**
  * The engine for one Exchange server: our own remoting, or a PowerShell of this machine with Microsoft's WSMan client. Throws
@@ -21,20 +22,12 @@ export function createEngine(url: string, options: ExchangeOptions): PowerShellE
 }
 
 function createLocalEngine(url: string, options: ExchangeOptions): PowerShellEngine {
-  const { user, password, powerShell } = options
+  const { powerShell } = options
   const modules = powerShell?.modules ?? []
   return createHostEngine({
     ...(powerShell?.executable === undefined ? {} : { executable: powerShell.executable }),
     environment: powerShell?.environment ?? {},
-    ...(modules.length > 0
-      ? { modules }
-      : {
-          connection: {
-            uri: url,
-            credential: { user, password },
-            authentication: options.authentication === 'negotiate' ? ('Kerberos' as const) : ('Basic' as const),
-          },
-        }),
+    ...(modules.length > 0 ? { modules } : { connection: hostConnectionOf(wsmanTransportOf(url, options)) }),
     runspacesMax: options.shells,
     log: options.log,
   })

@@ -6,6 +6,11 @@ export type EndpointOptions = Pick<
   'user' | 'password' | 'ca' | 'certificateSha256' | 'authentication' | 'proxy' | 'idleTimeoutMs'
 >
 
+/** Outside Windows Kerberos takes the account from a credential cache or a keytab. */
+export function takesPassword(authentication: ExchangeOptions['authentication']): boolean {
+  return authentication !== 'negotiate' || process.platform === 'win32'
+}
+
 /** How one Exchange server is reached over WSMan. */
 export function wsmanTransportOf(url: string, options: EndpointOptions): WsmanTransportOptions {
   const { user, password, ca, certificateSha256, authentication, proxy, idleTimeoutMs } = options
@@ -15,8 +20,7 @@ export function wsmanTransportOf(url: string, options: EndpointOptions): WsmanTr
     configurationName: 'Microsoft.Exchange',
     idleTimeoutMs,
     ...(authentication === undefined ? {} : { authentication }),
-    // Outside Windows Kerberos takes the account from a credential cache or a keytab.
-    ...(authentication === 'negotiate' && process.platform !== 'win32' ? {} : { user, password }),
+    ...(takesPassword(authentication) ? { user, password } : {}),
     ...(ca === undefined ? {} : { ca }),
     ...(certificateSha256 === undefined ? {} : { certificateSha256 }),
     ...(proxy === undefined ? {} : { proxy }),

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { hostConnectionOf, takesPassword, VIEW_ENTIRE_FOREST, wsmanTransportOf } from '@gatehouse/exchange'
 import { PermanentError } from '@gatehouse/messages'
 import {
   basicEnvironment,
@@ -31,11 +32,9 @@ export type InvokeEngineOptions = {
 }
 
 type Context = { readonly env: Record<string, string | undefined>; readonly note: (line: string) => void }
-type Endpoint = Omit<WsmanTransportOptions, 'kind'>
 type Local = { readonly executable: string; readonly modules: readonly string[]; readonly environment: Record<string, string> }
-type Chosen = { engine: string; endpoint: Endpoint | undefined; local: Local }
+type Chosen = { engine: string; endpoint: WsmanTransportOptions | undefined; local: Local }
 
-const VIEW_ENTIRE_FOREST = { name: 'Set-ADServerSettings', parameters: { ViewEntireForest: true } }
 const IDLE_TIMEOUT_MS = 60_000
 
 /**
@@ -51,7 +50,7 @@ export async function createInvokeEngine(options: InvokeEngineOptions, context: 
       environment,
       ...(local.modules.length > 0 || endpoint === undefined
         ? { modules: local.modules }
-        : { connection: connectionOf(endpoint) }),
+        : { connection: hostConnectionOf(endpoint) }),
       runspacesMax: 1,
       ...(options.trace ? { trace: noteMessage(context.note) } : {}),
     })
@@ -65,7 +64,7 @@ export async function createInvokeEngine(options: InvokeEngineOptions, context: 
           environment,
           runspacesPerProcess: 1,
         } as const)
-      : { kind: 'wsman' as const, ...needEndpoint(endpoint) }
+      : needEndpoint(endpoint)
   return createRemotingEngine({
     transport,
     onOpenRunspace: options.viewEntireForest ? [VIEW_ENTIRE_FOREST] : [],
@@ -78,15 +77,7 @@ function stdioArguments({ configurationFile }: InvokeEngineOptions): string[] {
   return configurationFile === undefined ? [] : ['-ConfigurationFile', configurationFile]
 }
 
-function connectionOf({ url, user = '', password = '', authentication }: Endpoint) {
-  return {
-    uri: url,
-    authentication: authentication === 'negotiate' ? ('Kerberos' as const) : ('Basic' as const),
-    ...(user === '' ? {} : { credential: { user, password } }),
-  }
-}
-
-function needEndpoint(endpoint: Endpoint | undefined): Endpoint {
+function needEndpoint(endpoint: WsmanTransportOptions | undefined): WsmanTransportOptions {
   if (endpoint !== undefined) return endpoint
   throw new PermanentError('usage', 'Name the endpoint: --config <gatehouse.yaml>, or --url, --user and --password-file')
 }
@@ -101,13 +92,14 @@ async function choose(options: InvokeEngineOptions, env: Context['env']): Promis
   return { engine: options.engine ?? 'remoting', endpoint: endpointByOptions(options), local }
 }
 
-function endpointByOptions(options: InvokeEngineOptions): Endpoint | undefined {
+function endpointByOptions(options: InvokeEngineOptions): WsmanTransportOptions | undefined {
   const { url, user, passwordFile, caFile, certificateSha256, proxy } = options
   if (url === undefined) return undefined
   const authentication = options.authentication === 'negotiate' ? 'negotiate' : 'basic'
   if (authentication === 'basic' && (user === undefined || passwordFile === undefined))
     throw new PermanentError('usage', '--url needs --user and --password-file')
   return {
+    kind: 'wsman',
     url,
     authentication,
     idleTimeoutMs: IDLE_TIMEOUT_MS,
@@ -129,21 +121,14 @@ async function chooseBySettings(options: InvokeEngineOptions, path: string, env:
     throw new PermanentError('usage', `No organisation ${options.organization ?? ''} in ${path}; it names: ${names}`)
   }
   const { exchange } = organization
-  const { user, authentication, certificateSha256, proxy, powerShell } = exchange
-  const hasPassword = authentication === 'basic' || process.platform === 'win32'
-  const endpoint = {
-    url: exchange.url,
-    authentication,
+  const { proxy, powerShell } = exchange
+  const endpoint = wsmanTransportOf(exchange.url, {
+    ...exchange,
+    password: takesPassword(exchange.authentication) ? readSecret(exchange.passwordFile) : '',
+    ca: exchange.caFile === undefined ? undefined : readFileSync(exchange.caFile, 'utf8'),
+    proxy: proxy && { url: proxy.url, user: proxy.user, password: proxy.passwordFile && readSecret(proxy.passwordFile) },
     idleTimeoutMs: exchange.idleTimeoutSeconds * 1_000,
-    ...(hasPassword ? { user, password: readSecret(exchange.passwordFile) } : {}),
-    ...(exchange.caFile === undefined ? {} : { ca: readFileSync(exchange.caFile, 'utf8') }),
-    ...(certificateSha256 === undefined ? {} : { certificateSha256 }),
-    ...(proxy === undefined ? {} : { proxy: { url: proxy.url, user: proxy.user, password: readProxyPassword(proxy) } }),
-  }
+  })
   const local = { ...powerShell, executable: options.executable ?? powerShell.executable }
   return { engine: options.engine ?? exchange.engine, endpoint, local }
-}
-
-function readProxyPassword({ passwordFile }: { passwordFile?: string | undefined }): string | undefined {
-  return passwordFile === undefined ? undefined : readSecret(passwordFile)
 }
