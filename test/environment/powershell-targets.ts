@@ -1,7 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   basicEnvironment,
   createHostEngine,
@@ -11,6 +7,7 @@ import {
 } from '../../libs/powershell/src/index.ts'
 import { createSimulatedCmdlets } from '../conformance/powershell/simulated-cmdlets.ts'
 import { createPopulation, startExchangeSimulator } from '../simulators/src/index.ts'
+import { createCertificate } from './create-certificate.ts'
 import {
   describePowerShells,
   fullLanguageConfiguration,
@@ -99,7 +96,7 @@ function simulatorTarget(scheme: 'http' | 'https'): PowerShellTarget {
     unavailable: undefined,
     isRealEngine: false,
     async open({ runspaces }) {
-      const tls = scheme === 'https' ? await createCertificate() : undefined
+      const tls = scheme === 'https' ? createCertificate() : undefined
       const simulator = await startExchangeSimulator({
         population: createPopulation({ devices: MAILBOXES, seed: 7 }),
         port: 0,
@@ -129,30 +126,5 @@ async function openedOf(engine: PowerShellEngine, runspaces: number, end: () => 
   } catch (error) {
     await close()
     throw error
-  }
-}
-
-async function createCertificate(): Promise<{ key: string; cert: string }> {
-  const folder = await mkdtemp(join(tmpdir(), 'gatehouse-certificate-'))
-  try {
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-    const kind = [
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=exchange',
-    ]
-    execFileSync('openssl', ['req', ...kind, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], {
-      stdio: 'ignore',
-    })
-    return { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') }
-  } finally {
-    await rm(folder, { recursive: true })
   }
 }

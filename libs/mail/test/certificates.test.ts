@@ -1,25 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createPopulation, startExchangeSimulator } from '@gatehouse/simulators'
 import { describe, expect, it } from 'vitest'
+import { createCertificate, hasOpenssl } from '../../../test/environment/create-certificate.ts'
 import { createEwsSender } from '../src/index.ts'
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 const log = { debug() {}, info() {}, warn() {}, error() {} }
-
-function createCertificate(): { key: string; cert: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'gatehouse-certificate-'))
-  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
-  const kind = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=ex1'.split(' ')
-  execFileSync('openssl', ['req', ...kind, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], {
-    stdio: 'ignore',
-  })
-  const tls = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
-  rmSync(directory, { recursive: true })
-  return tls
-}
 
 describe.skipIf(!hasOpenssl)('https', () => {
   it('works with a certificate that the settings trust, and shows the password to no other', async ({ signal }) => {

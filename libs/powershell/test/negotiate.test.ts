@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createCertificate, hasOpenssl, type TestCertificate } from '../../../test/environment/create-certificate.ts'
 import { type CreateSecurityContext, createRemotingEngine, type RemotingEngineOptions } from '../src/index.ts'
-import { createCertificate, hasOpenssl, type TestCertificate } from './create-certificate.ts'
 import { cleanUp, closeAll, command, completeAtOnce, options, signal, start, transportOf } from './open-pool.ts'
 import type { Authentication, ScriptedServer } from './scripted-wsman-server.ts'
 

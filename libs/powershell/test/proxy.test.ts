@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createCertificate, hasOpenssl, type TestCertificate } from '../../../test/environment/create-certificate.ts'
 import { createRemotingEngine, type ProxyOptions, type RemotingEngineOptions } from '../src/index.ts'
-import { createCertificate, hasOpenssl, type TestCertificate } from './create-certificate.ts'
 import { cleanUp, closeAll, command, completeAtOnce, options, signal, start, transportOf } from './open-pool.ts'
 import { startScriptedProxy } from './scripted-proxy.ts'
 
