@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ChannelModel, connect } from 'amqplib'
-import { inject } from 'vitest'
+import { afterAll, beforeAll, inject } from 'vitest'
 import { callManagement, type ManagementAccess } from '../src/call-management.ts'
 import type { BrokerConnection, BrokerLog, BrokerOptions } from '../src/index.ts'
 import { applyTopology, connectBroker, SERVICE_NAMES, type ServiceName } from '../src/index.ts'
@@ -81,6 +81,25 @@ export async function startBrokerUnderTest(options: { own?: boolean } = {}): Pro
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** For a test file: a broker from before its first test until after its last. */
+export function useBroker(take: (broker: BrokerUnderTest) => void, options: { own?: boolean } = {}): void {
+  let broker: BrokerUnderTest | undefined
+  beforeAll(async () => {
+    broker = await startBrokerUnderTest(options)
+    take(broker)
+  }, START_TIMEOUT_MS)
+  afterAll(async () => {
+    await broker?.[Symbol.asyncDispose]()
+  }, START_TIMEOUT_MS)
+}
+
+/** The version of its RabbitMQ. */
+export async function readVersion(broker: BrokerUnderTest): Promise<{ major: number; minor: number }> {
+  const overview = (await broker.manage({ method: 'GET', path: '/api/overview' })) as { rabbitmq_version: string }
+  const [major = 0, minor = 0] = overview.rabbitmq_version.split('.').map(Number)
+  return { major, minor }
 }
 
 /** Asks until it is so; for what the broker tells nobody. */

@@ -1,19 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { done } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { HandledOutcome } from '../src/index.ts'
 import { createTopology } from '../src/index.ts'
-import { type BrokerUnderTest, START_TIMEOUT_MS, startBrokerUnderTest, until } from './broker-under-test.ts'
+import { type BrokerUnderTest, until, useBroker } from './broker-under-test.ts'
 import { startCuttableProxy } from './cuttable-proxy.ts'
 import { handleNotices, publishNotice } from './handle-notices.ts'
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 const publishMany = async (count: number, lane: 'bulk' | 'urgent'): Promise<string[]> => {
   await using control = await broker.connect()

@@ -1,16 +1,13 @@
 import { done, PermanentError } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { readDeadLetters } from '../src/index.ts'
-import { type BrokerUnderTest, START_TIMEOUT_MS, startBrokerUnderTest, until } from './broker-under-test.ts'
+import { type BrokerUnderTest, until, useBroker } from './broker-under-test.ts'
 import { handleNotices, publishNotice } from './handle-notices.ts'
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 it('may be looked at a hundred times without losing one (T2)', async () => {
   await using notification = await broker.connect()

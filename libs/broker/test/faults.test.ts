@@ -1,16 +1,16 @@
 import { done } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type BrokerUnderTest, START_TIMEOUT_MS, startBrokerUnderTest, until } from './broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, START_TIMEOUT_MS, until, useBroker } from './broker-under-test.ts'
 import { handleNotices, publishNotice } from './handle-notices.ts'
 import { setMemoryAlarm } from './set-memory-alarm.ts'
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest({ own: true })
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker(
+  (started) => {
+    broker = started
+  },
+  { own: true },
+)
 
 it(
   'publishes and consumes on after the broker was killed and started again, losing nothing',

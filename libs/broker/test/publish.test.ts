@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { done, PermanentError, RetryableError } from '@gatehouse/messages'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { applyTopology, EVENTS, inboxOf, queueNamesOf, SERVICE_NAMES } from '../src/index.ts'
-import { type BrokerUnderTest, START_TIMEOUT_MS, startBrokerUnderTest, until } from './broker-under-test.ts'
+import { type BrokerUnderTest, until, useBroker } from './broker-under-test.ts'
 import { startCuttableProxy } from './cuttable-proxy.ts'
 import { handleNotices, publishNotice } from './handle-notices.ts'
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 describe('the topology', () => {
   it('may be applied again', async () => {

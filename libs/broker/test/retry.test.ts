@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { createMessage, done, later, PermanentError, RetryableError } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { readDeadLetters } from '../src/index.ts'
-import { type BrokerUnderTest, START_TIMEOUT_MS, startBrokerUnderTest, until } from './broker-under-test.ts'
+import { type BrokerUnderTest, until, useBroker } from './broker-under-test.ts'
 import { handleNotices, publishBytes, publishNotice } from './handle-notices.ts'
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 const deadOf = async (messageId: string) => {
   await using control = await broker.connect({ as: 'control' })

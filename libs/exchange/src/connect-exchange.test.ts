@@ -1,4 +1,11 @@
-import type { Command, InvocationResult, PowerShellEngine, PsData, PsObject } from '@gatehouse/powershell'
+import {
+  type Command,
+  emptyResult,
+  type InvocationResult,
+  type PowerShellEngine,
+  type PsData,
+  type PsObject,
+} from '@gatehouse/powershell'
 import { describe, expect, it } from 'vitest'
 import { namesToAskFor } from './cmdlets.ts'
 import { connectExchange, type ExchangeOptions } from './connect-exchange.ts'
@@ -8,19 +15,7 @@ const GUID = '8a2b7c1d-1e5f-4c0b-8f3d-2a9b4c6d8e10'
 const OTHER = '9b2b7c1d-1e5f-4c0b-8f3d-2a9b4c6d8e11'
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const row = (properties: Record<string, PsData>): PsObject => ({ typeNames: [], text: undefined, value: undefined, properties })
-const result = (fields: Partial<InvocationResult>): InvocationResult => ({
-  output: [],
-  errors: [],
-  warnings: [],
-  verbose: [],
-  debug: [],
-  progress: [],
-  information: [],
-  recordsDropped: 0,
-  failed: false,
-  durationMs: 7,
-  ...fields,
-})
+const result = (fields: Partial<InvocationResult>): InvocationResult => ({ ...emptyResult(), durationMs: 7, ...fields })
 const device = (guid: string) =>
   row({ Guid: guid, DistinguishedName: 'CN=d,CN=ExchangeActiveSyncDevices,CN=Ann,DC=contoso', DeviceId: 'A' })
 

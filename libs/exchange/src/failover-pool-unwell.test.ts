@@ -1,5 +1,5 @@
 import { PermanentError, RetryableError } from '@gatehouse/messages'
-import type { Command, InvocationResult, RunspacePool } from '@gatehouse/powershell'
+import { type Command, emptyResult, type InvocationResult, type RunspacePool } from '@gatehouse/powershell'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { FailoverPool } from './failover-pool.ts'
 
@@ -7,18 +7,7 @@ type Failing = (() => unknown) | undefined
 type Change = { from: string | undefined; to: string; reason: string }
 
 const signal = new AbortController().signal
-const OK: InvocationResult = {
-  output: [],
-  errors: [],
-  warnings: [],
-  verbose: [],
-  debug: [],
-  progress: [],
-  information: [],
-  recordsDropped: 0,
-  failed: false,
-  durationMs: 1,
-}
+const OK: InvocationResult = { ...emptyResult(), durationMs: 1 }
 const DEAD_FOR_MS = 1_000
 const command = (): Command => ({ name: 'Get-CASMailbox', parameters: {} })
 const notRun = { detail: { mayHaveRun: false } }

@@ -1,21 +1,10 @@
 import { RetryableError } from '@gatehouse/messages'
-import type { Command, InvocationResult, RunspacePool } from '@gatehouse/powershell'
+import { type Command, emptyResult, type InvocationResult, type RunspacePool } from '@gatehouse/powershell'
 import { describe, expect, it } from 'vitest'
 import { FailoverPool } from './failover-pool.ts'
 
 const signal = new AbortController().signal
-const OK: InvocationResult = {
-  output: [],
-  errors: [],
-  warnings: [],
-  verbose: [],
-  debug: [],
-  progress: [],
-  information: [],
-  recordsDropped: 0,
-  failed: false,
-  durationMs: 1,
-}
+const OK: InvocationResult = { ...emptyResult(), durationMs: 1 }
 const command = (): Command => ({ name: 'Get-CASMailbox', parameters: {} })
 const unreachable = () => new RetryableError('wsman-connect-failed', 'refused', { detail: { mayHaveRun: false } })
 

@@ -1,24 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { done } from '@gatehouse/messages'
 import { type ConsumeMessage, connect } from 'amqplib'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 
 const IN_FLIGHT = 50
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 it.each([
   ['a missing exchange', 'gh.missing', /NOT_FOUND/, undefined],

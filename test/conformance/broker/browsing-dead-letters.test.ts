@@ -1,12 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { DEAD, readDeadLetters } from '@gatehouse/broker'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 import { startNaiveClient } from './naive-client.ts'
 
 const LETTERS = 20
@@ -15,12 +10,9 @@ const LOOKS = 100
 const DEFAULT_DELIVERY_LIMIT = 20
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 it('deletes a dead letter at the 21st look where the queue has the usual delivery limit (T2, naive)', async () => {
   await using naive = await startNaiveClient(broker)

@@ -1,25 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { COMMANDS, readDeadLetters, stripBrokerHeaders } from '@gatehouse/broker'
 import { createMessage, done, RetryableError } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { startNaiveClient } from './naive-client.ts'
 
 const ROUNDS = 3
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 /** Sends a message through one waiting queue again and again, and reads how often it failed from what the broker wrote. */
 async function countByDeaths(headersOfCopy: (headers: Record<string, unknown>) => Record<string, unknown>) {

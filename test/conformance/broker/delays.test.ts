@@ -1,23 +1,15 @@
 import { done, later } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 
 const LONG_MS = 3_000
 const SHORT_MS = 250
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 it.each(['classic', 'quorum'])(
   'makes a short delay wait for the long one before it in one %s queue for all delays (T9, naive)',

@@ -1,23 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { createTopology, EVENT_HANDLERS, EVENTS, inboxOf } from '@gatehouse/broker'
 import type { ConfirmChannel } from 'amqplib'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 
 const LENGTH_MAX = 3
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 /** Resolves with whether the broker confirmed it. */
 function isConfirmed(channel: ConfirmChannel, exchange: string, key = ''): Promise<boolean> {

@@ -1,11 +1,6 @@
 import { done } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, readVersion, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 
 const BULK = 20
@@ -13,17 +8,13 @@ const BULK = 20
 const URGENT = 5
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 /** From 4.3 on quorum queues know 32 strict priorities; before, none or two that take turns. */
 async function knowsPriorities(): Promise<boolean> {
-  const overview = (await broker.manage({ method: 'GET', path: '/api/overview' })) as { rabbitmq_version: string }
-  const [major = 0, minor = 0] = overview.rabbitmq_version.split('.').map(Number)
+  const { major, minor } = await readVersion(broker)
   return major > 4 || (major === 4 && minor >= 3)
 }
 

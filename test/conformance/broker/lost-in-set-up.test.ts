@@ -2,13 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { done } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 import { startCuttableProxy } from '../../../libs/broker/test/cuttable-proxy.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 
@@ -16,12 +11,9 @@ import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-n
 const CUTS_AFTER_BYTES = Array.from({ length: 20 }, (_, index) => 1 + index * 45)
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 /** Cuts its first connections, each after so many bytes from the broker; lets the later ones be. */
 async function startFailingProxy(brokerUrl: string, cutsAfterBytes: readonly number[]) {

@@ -1,21 +1,16 @@
 import { done } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, START_TIMEOUT_MS, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { setMemoryAlarm } from '../../../libs/broker/test/set-memory-alarm.ts'
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest({ own: true })
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker(
+  (started) => {
+    broker = started
+  },
+  { own: true },
+)
 
 it(
   'hangs with everything on a connection that publishes while memory is short (naive), and works off its queue on two',

@@ -1,5 +1,5 @@
 import type { ConfirmChannel, GetMessage } from 'amqplib'
-import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
+import { type BrokerUnderTest, readVersion, until } from '../../../libs/broker/test/broker-under-test.ts'
 
 /** A client as one writes it at first: plain amqplib, one channel, queues of its own beside Gatehouse's in the same virtual host. */
 export type NaiveClient = AsyncDisposable & {
@@ -14,13 +14,13 @@ export type NaiveClient = AsyncDisposable & {
 }
 
 export async function startNaiveClient(broker: BrokerUnderTest): Promise<NaiveClient> {
-  const { rabbitmq_version } = (await broker.manage({ method: 'GET', path: '/api/overview' })) as { rabbitmq_version: string }
+  const { major } = await readVersion(broker)
   const model = await broker.raw()
   const channel = await model.createConfirmChannel()
   channel.on('error', () => {})
   return {
     channel,
-    isBefore4: Number.parseInt(rabbitmq_version, 10) < 4,
+    isBefore4: major < 4,
     declareQueue: async (name, more = {}) => {
       await channel.assertQueue(name, { durable: true, arguments: { 'x-queue-type': 'quorum', ...more } })
     },

@@ -1,22 +1,14 @@
 import { done, RetryableError } from '@gatehouse/messages'
 import type { GetMessage } from 'amqplib'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { startNaiveClient } from './naive-client.ts'
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 it('loses what is sent through two waiting queues again with its x-death, on RabbitMQ before 4 (T1, naive)', async () => {
   await using naive = await startNaiveClient(broker)

@@ -1,13 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { inboxOf, ladderRoute, UNROUTED } from '@gatehouse/broker'
 import { done, later } from '@gatehouse/messages'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { startNaiveClient } from './naive-client.ts'
 
@@ -15,12 +10,9 @@ import { startNaiveClient } from './naive-client.ts'
 const STUCK = 60
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 /** Comes back by Gatehouse's ladder, which takes longer than any naive retry that moves at all. */
 async function retryOnce(): Promise<void> {

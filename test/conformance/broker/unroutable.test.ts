@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { COMMANDS, DEAD, EVENTS, UNROUTED } from '@gatehouse/broker'
 import type { ConfirmChannel } from 'amqplib'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type BrokerUnderTest, START_TIMEOUT_MS, startBrokerUnderTest } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect, it } from 'vitest'
+import { type BrokerUnderTest, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
 
 let broker: BrokerUnderTest
-beforeAll(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterAll(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+useBroker((started) => {
+  broker = started
+})
 
 /** Publishes under a key that no queue is bound to; tells what the publisher hears. */
 async function publishNowhere(channel: ConfirmChannel, exchange: string, mandatory: boolean) {
