@@ -14,6 +14,8 @@ export type TestVhost = {
   readonly password: string
   /** Broker users are global to a node: those of this virtual host are `<userPrefix><service>`, and so are their passwords. */
   readonly userPrefix: string
+  /** Throws away what is ready in a queue. */
+  purge(queue: string): Promise<void>
 } & AsyncDisposable
 
 /** A virtual host of one's own, with Gatehouse's topology and users unless told otherwise; disposing deletes all of it. */
@@ -45,6 +47,7 @@ export async function createVhost(options: { topology?: boolean } = {}): Promise
     user,
     password,
     userPrefix,
+    purge: (queue) => manage(parts, 'DELETE', `/api/queues/${name}/${queue}/contents`),
     async [Symbol.asyncDispose]() {
       await manage(parts, 'DELETE', `/api/vhosts/${name}`)
       if (hasTopology)

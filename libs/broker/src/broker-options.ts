@@ -125,6 +125,8 @@ export type RawPublication = {
   readonly content: Buffer
   readonly messageId: string
   readonly type: string
+  /** Default application/json. */
+  readonly contentType?: string | undefined
   /** Header tables; what the broker wrote itself (`x-death` and its kin) must be stripped first. */
   readonly headers: Readonly<Record<string, string | number>>
 }

@@ -98,8 +98,8 @@ class Broker implements BrokerConnection {
   }
 
   async publishRaw(publication: RawPublication, signal: AbortSignal): Promise<void> {
-    const { exchange, routingKey, content, messageId, type, headers } = publication
-    const options = { persistent: true, mandatory: true, contentType: 'application/json', type, messageId, headers }
+    const { exchange, routingKey, content, messageId, type, headers, contentType = 'application/json' } = publication
+    const options = { persistent: true, mandatory: true, contentType, type, messageId, headers }
     await this.publisher.send({ exchange, routingKey, content, options }, signal)
     this.options.metrics?.published?.(type)
   }

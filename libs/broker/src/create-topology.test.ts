@@ -113,6 +113,7 @@ describe('the topology', () => {
     expect(mayWrite('discovery', 'gh.retry.l00', `${bits}bulk.enforcement`)).toBe(false)
     expect(mayWrite('discovery', DEAD, 'discovery')).toBe(true)
     expect(mayWrite('discovery', DEAD, 'control')).toBe(false)
+    expect(mayWrite('control', DEAD, 'discovery')).toBe(true)
     expect(mayWrite('control', 'gh.retry.l00', `${bits}bulk.enforcement`)).toBe(true)
     expect(mayWrite('control', 'gh.commands', 'urgent.enforcement.act-on-device.v1')).toBe(true)
   })

@@ -51,7 +51,8 @@ export type Definitions = {
   topic_permissions: TopicPermission[]
 }
 
-const INBOX_LENGTH_MAX = 50_000
+/** Above it an inbox refuses what is published to it. */
+export const INBOX_LENGTH_MAX = 50_000
 const DEAD_LENGTH_MAX = 200_000
 /** Crashes and give-backs of one message before the broker itself takes it for poison. */
 const DELIVERY_LIMIT = 20

@@ -1,4 +1,4 @@
-import type { MessageType } from '@gatehouse/messages'
+import { MESSAGES, type MessageType } from '@gatehouse/messages'
 
 /** The workers that own an inbox. */
 export const SERVICE_NAMES = ['control', 'discovery', 'compliance-lookup', 'enforcement', 'notification'] as const
@@ -13,6 +13,13 @@ export const EVENT_HANDLERS = {
   'policy.changed': ['compliance-lookup'],
   'sync.progressed': ['control'],
 } as const satisfies { readonly [T in MessageType]?: readonly ServiceName[] }
+
+/** The services whose inboxes take messages of this type. */
+export function handlersOf(type: MessageType): readonly ServiceName[] {
+  const services: { readonly [T in MessageType]?: readonly ServiceName[] } = EVENT_HANDLERS
+  if (MESSAGES[type].kind === 'event') return services[type] ?? []
+  return SERVICE_NAMES.filter((service) => type.startsWith(`${service}.`))
+}
 
 /** Who may send which message; control may send any, since it replays dead letters. */
 export const SENDERS: { readonly [T in MessageType]: readonly ServiceName[] } = {

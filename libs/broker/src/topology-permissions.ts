@@ -24,7 +24,7 @@ export function createPermissions(options: { vhost: string; userPrefix: string }
       user: userOf(service),
       vhost: options.vhost,
       configure: NONE,
-      write: '^gh\\.(commands|events|dead|retry\\.l\\d\\d)$',
+      write: writeExpression(service),
       read: readExpression(service),
     })),
     topic_permissions: SERVICE_NAMES.flatMap((service) =>
@@ -39,6 +39,14 @@ export function createPermissions(options: { vhost: string; userPrefix: string }
   }
 }
 
+function writeExpression(service: ServiceName): string {
+  const exchanges = 'commands|events|dead|retry\\.l\\d\\d'
+  if (service !== 'control') return `^gh\\.(${exchanges})$`
+  // Control asks how long the inboxes are. RabbitMQ 4.3.1 lets only those ask who have some right to a queue, and this one lets
+  // nobody do anything: what is written to is an exchange, and binding needs the right to read one as well.
+  return `^gh\\.(${exchanges}|(${SERVICE_NAMES.join('|')})(\\.urgent)?(\\.due)?)$`
+}
+
 function readExpression(service: ServiceName): string {
   const own = `gh\\.${service}(\\.urgent)?(\\.due)?`
   if (service !== 'control') return `^${own}$`
@@ -50,7 +58,8 @@ function topicRights(service: ServiceName): [exchange: string, write: string][] 
   return [
     [COMMANDS, sendExpression(service, COMMANDS)],
     [EVENTS, sendExpression(service, EVENTS)],
-    [DEAD, `^${service}$`],
+    // Control puts letters back that it took away or changed; `unrouted` is a key that no queue takes.
+    [DEAD, service === 'control' ? `^(${SERVICE_NAMES.join('|')}|unrouted)$` : `^${service}$`],
     ...Array.from({ length: LADDER_LEVELS }, (_, level): [string, string] => [ladderLevelName(level), ladder]),
   ]
 }

@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type ChannelModel, connect } from 'amqplib'
 import { afterAll, beforeAll, inject } from 'vitest'
 import { callManagement, type ManagementAccess } from '../src/call-management.ts'
 import type { BrokerConnection, BrokerLog, BrokerOptions } from '../src/index.ts'
 import { applyTopology, connectBroker, SERVICE_NAMES, type ServiceName } from '../src/index.ts'
 import { type LocalRabbitmq, startLocalRabbitmq } from '../src/local-rabbitmq.ts'
+
+export { until } from '../../../test/environment/until.ts'
 
 const SILENT: BrokerLog = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} }
 const DEFAULTS = {
@@ -100,15 +101,6 @@ export async function readVersion(broker: BrokerUnderTest): Promise<{ major: num
   const overview = (await broker.manage({ method: 'GET', path: '/api/overview' })) as { rabbitmq_version: string }
   const [major = 0, minor = 0] = overview.rabbitmq_version.split('.').map(Number)
   return { major, minor }
-}
-
-/** Asks until it is so; for what the broker tells nobody. */
-export async function until(isSo: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error(`Not so within ${timeoutMs} ms: ${isSo.toString()}`)
-    await delay(20)
-  }
 }
 
 async function connectRaw(url: URL, credentials: { user?: string; password?: string }): Promise<ChannelModel> {

@@ -72,7 +72,7 @@ it('hold what makes a worker crash again and again, buried by the broker', async
     return (await broker.depth('gh.notification.dead')) === 21
   })
 
-  const where = (letter: { body: string }) => letter.body.includes(noticeId)
+  const where = (letter: { content: Buffer }) => letter.content.includes(noticeId)
   const { messages } = await readDeadLetters(control, { service: 'notification', limit: 1, where }, broker.signal)
   expect(crashes).toBe(21)
   expect(messages).toMatchObject([
@@ -115,7 +115,7 @@ it('can be sent again to the one service that failed, and are then done', async 
   await control.publishRaw(
     {
       ...letter.origin,
-      content: Buffer.from(letter.body),
+      content: letter.content,
       messageId: letter.messageId,
       type: letter.type,
       headers: { 'gh-attempt': 1, 'gh-replay-id': 'r1' },

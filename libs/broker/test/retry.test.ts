@@ -13,7 +13,7 @@ useBroker((started) => {
 const deadOf = async (messageId: string) => {
   await using control = await broker.connect({ as: 'control' })
   const { messages } = await readDeadLetters(control, { service: 'notification', limit: 1_000 }, broker.signal)
-  return messages.find((letter) => letter.messageId === messageId || letter.body.includes(messageId))
+  return messages.find((letter) => letter.messageId === messageId || letter.content.includes(messageId))
 }
 
 it('brings a message back after the delay it was asked for, in its lane, without spending an attempt', async () => {
@@ -101,7 +101,7 @@ it('buries a malformed message without showing it to the handler, with what is w
   const dead = await deadOf(wrong)
   expect(dead).toMatchObject({ reason: 'malformed' })
   expect(JSON.parse(dead?.issues ?? '')).toMatchObject([{ path: ['noticeId'] }])
-  expect(await deadOf(noJson)).toMatchObject({ reason: 'malformed', body: '{' })
+  expect(await deadOf(noJson)).toMatchObject({ reason: 'malformed', content: Buffer.from('{') })
 })
 
 it('lets a message wait that a newer build may understand, and takes it once it does', async () => {
