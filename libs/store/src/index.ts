@@ -21,6 +21,7 @@ export {
   setLastSync,
 } from './connectors.ts'
 export { createDatabase, type DatabaseOptions, type Store } from './create-database.ts'
+export { type DeadLetterAction, insertDeadLetterAction, readDeadLetterActions } from './dead-letter-actions.ts'
 export {
   type MailboxKey,
   type MailboxToDecide,
@@ -40,6 +41,7 @@ export {
   storePartnerships,
 } from './device-partnerships.ts'
 export { type ObservedGroup, type ObservedUser, readMailboxesOfUsers, replaceDirectory } from './directory-users.ts'
+export { archiveLetters, type NewDiscardedLetter, noteRestored, readArchive, readArchivedLetters } from './discarded-letters.ts'
 export { type ObservedServer, readClientAccessServers, storeExchangeServers } from './exchange-servers.ts'
 export {
   completeRefresh,
@@ -78,7 +80,7 @@ export {
   storeManagedDevices,
 } from './managed-devices.ts'
 export { type MessageTemplate, replaceMessageTemplates } from './message-templates.ts'
-export { migrate } from './migrate.ts'
+export { findMissingMigrations, migrate } from './migrate.ts'
 export {
   beginSending,
   blockNoticeKey,
@@ -97,6 +99,25 @@ export { insertOrganization, readOrganizations, setReportOnly } from './organiza
 export { replacePlatformExceptions } from './platform-exceptions.ts'
 export { appendPolicy, type PolicyFields, readPolicy, upsertOrganizationPolicy } from './policies.ts'
 export {
+  beginMessage,
+  endMessage,
+  forgetMessage,
+  type MessageProcessing,
+  pruneProcessedMessages,
+} from './processed-messages.ts'
+export {
+  endReplay,
+  findRunning,
+  type NewReplay,
+  noteReplayProgress,
+  openReplay,
+  type ReplayView,
+  readReplay,
+  readReplays,
+  readRunningReplays,
+  reopenReplay,
+} from './replays.ts'
+export {
   createRunspaceLeases,
   deleteRunspaceLease,
   leaseHolderOf,
@@ -113,6 +134,7 @@ export type {
   Database,
   NewRow,
   ProblemJson,
+  ReplayCounts,
   Row,
   SyncType,
 } from './schema.ts'

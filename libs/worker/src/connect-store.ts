@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { abortReason, RetryableError } from '@gatehouse/messages'
-import { createDatabase, type Store } from '@gatehouse/store'
+import { createDatabase, findMissingMigrations, type Store } from '@gatehouse/store'
 import type { Logger } from './create-logger.ts'
 import type { Settings } from './settings-schema.ts'
 import { databaseUrlOf } from './settings-secrets.ts'
@@ -47,10 +47,10 @@ async function waitUntilMigrated(store: Store, log: Logger, signal: AbortSignal)
 
 async function findProblem(store: Store): Promise<string | undefined> {
   try {
-    const { rows } = await store.pool.query<{ migrated: boolean }>(
-      `select to_regclass('kysely_migration') is not null as migrated`,
-    )
-    return rows[0]?.migrated ? undefined : 'its tables are not there yet (gatehouse migrate)'
+    const missing = await findMissingMigrations(store.pool)
+    return missing.length === 0
+      ? undefined
+      : `its tables are not those of this build yet (gatehouse migrate): ${missing.join(', ')}`
   } catch (error) {
     return error instanceof Error && error.message !== ''
       ? error.message
