@@ -1,7 +1,9 @@
-import { readDeadLetters } from '@gatehouse/broker'
+import { AdvisoryLocks } from '@gatehouse/store'
 import { readSecret, type Worker } from '@gatehouse/worker'
 import { startApi } from './api/start-api.ts'
 import type { ControlDeps } from './control-deps.ts'
+import type { DeadLetterDeps } from './dead-letters/dead-letter-deps.ts'
+import { startReplayer } from './dead-letters/start-replayer.ts'
 import { handleSyncProgressed } from './handle-sync-progressed.ts'
 import { startScheduler } from './start-scheduler.ts'
 import { publishMissingCommands } from './start-sync.ts'
@@ -35,20 +37,27 @@ export async function startControl(worker: Worker): Promise<AsyncDisposable & { 
       },
     }),
   )
+  const deadLetters = createDeadLetterDeps(worker, stack)
+  const replayer = stack.use(startReplayer(deadLetters, signal))
   const api = stack.use(
     await startApi(
       { host: settings.control.host, port: settings.control.port, token },
-      {
-        ...deps,
-        readDeadLetters: (options, aborted) => readDeadLetters(broker, options, aborted),
-        wake: () => tracker.wake(),
-        signal,
-      },
+      { ...deps, deadLetters, wake: () => tracker.wake(), wakeReplayer: () => replayer.wake(), signal },
     ),
   )
   log.info({ url: api.url }, 'The API listens')
   const owned = stack.move()
   return { url: api.url, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+function createDeadLetterDeps({ store, broker, log }: Worker, stack: AsyncDisposableStack): DeadLetterDeps {
+  const locks = new AdvisoryLocks({
+    pool: store.pool,
+    applicationName: 'gatehouse-control-locks',
+    onLost: (error) => log.warn({ err: error }, 'The connection that holds the dead queues was lost'),
+  })
+  stack.use(locks)
+  return { db: store.db, pool: store.pool, broker, locks, log, now: () => new Date() }
 }
 
 /** A later version has a sync of every organisation, opened with it, whose commands carry the news. */

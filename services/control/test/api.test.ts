@@ -7,35 +7,14 @@ import { type Fixture, insertMailbox, ORGANIZATION, startFixture } from './contr
 
 const signal = AbortSignal.timeout(120_000)
 const TOKEN = 'a-token-of-the-test'
-const letter = {
-  queue: 'gh.discovery.dead',
-  service: 'discovery',
-  messageId: 'm1',
-  type: 'discovery.sync',
-  reason: 'x',
-  errorCode: 'x',
-  errorClass: 'PermanentError',
-  errorMessage: 'y',
-  handler: 'discovery.sync',
-  diedIn: 'gh.discovery',
-  attempts: 3,
-  firstFailedAt: undefined,
-  deadAt: undefined,
-  origin: undefined,
-  issues: undefined,
-  body: '{"a":1}',
-  headers: {},
-} as const
+/** They have tests of their own, with a broker. */
+const NO_DEAD_LETTERS = {} as ApiDeps['deadLetters']
 let fixture: Fixture
 let api: Awaited<ReturnType<typeof startApi>>
 
 beforeAll(async () => {
   fixture = await startFixture()
-  const readDeadLetters: ApiDeps['readDeadLetters'] = ({ service, where }) => {
-    const messages = service === 'discovery' && (where === undefined || where(letter)) ? [letter] : []
-    return Promise.resolve({ total: service === 'discovery' ? 1 : 0, messages })
-  }
-  const deps = { ...fixture.createDeps(), readDeadLetters, wake: () => {}, signal }
+  const deps = { ...fixture.createDeps(), deadLetters: NO_DEAD_LETTERS, wake: () => {}, wakeReplayer: () => {}, signal }
   api = await startApi({ host: '127.0.0.1', port: 0, token: TOKEN }, deps)
 })
 afterAll(async () => {
@@ -219,17 +198,5 @@ describe('devices', () => {
     })
     expect((await call('GET', '/api/accessChanges')).body).toEqual({ value: [] })
     expect((await call('GET', '/api/notices')).body).toEqual({ value: [] })
-  })
-})
-
-describe('dead letters', () => {
-  it('are listed without their bodies and shown whole', async () => {
-    const list = await call('GET', '/api/deadLetters?queue=discovery&top=10')
-    const one = await call('GET', '/api/deadLetters/m1')
-
-    expect(list.body).toMatchObject({ total: 1, value: [{ messageId: 'm1', reason: 'x', attempts: 3 }] })
-    expect(list.body.value[0]).not.toHaveProperty('body')
-    expect(one.body.body).toEqual({ a: 1 })
-    expect((await call('GET', '/api/deadLetters/m2')).status).toBe(404)
   })
 })

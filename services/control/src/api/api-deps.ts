@@ -1,15 +1,11 @@
-import type { DeadLetter, ReadDeadLettersOptions } from '@gatehouse/broker'
 import type { ControlDeps } from '../control-deps.ts'
+import type { DeadLetterDeps } from '../dead-letters/dead-letter-deps.ts'
 
 export type ApiDeps = ControlDeps & {
-  readonly readDeadLetters: (
-    options: ReadDeadLettersOptions,
-    signal: AbortSignal,
-  ) => Promise<{ total: number; messages: readonly DeadLetter[] }>
+  readonly deadLetters: DeadLetterDeps
   /** Something has begun or was confirmed: the runs are to be evaluated soon. */
   readonly wake: () => void
+  /** A replay was opened: it is to be carried out now. */
+  readonly wakeReplayer: () => void
   readonly signal: AbortSignal
 }
-
-/** There is one token, so one actor; who holds it is the administrator's affair. */
-export const API_ACTOR = 'api'

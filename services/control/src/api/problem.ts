@@ -24,6 +24,8 @@ export function problemOf(error: unknown): Problem {
     const detail = issues.map((issue) => `${issue.path || 'body'}: ${issue.message}`).join('; ')
     return { status: 400, title: 'The request is not valid', detail, issues }
   }
+  if (error instanceof PermanentError && error.code === 'import-invalid')
+    return { status: 400, title: 'The request is not valid', detail: error.message, code: error.code }
   if (error instanceof PermanentError || error instanceof RetryableError) {
     const status = error instanceof RetryableError ? 503 : 500
     return { status, title: 'The request failed', detail: error.message, code: error.code }

@@ -2,7 +2,8 @@ import { type ConnectorView, readConnectors } from '@gatehouse/store'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { startSync } from '../start-sync.ts'
-import { API_ACTOR, type ApiDeps } from './api-deps.ts'
+import { actorOf } from './actor-of.ts'
+import type { ApiDeps } from './api-deps.ts'
 import { Id } from './page.ts'
 import { notFound } from './problem.ts'
 
@@ -23,7 +24,7 @@ export function registerConnectors(app: FastifyInstance, deps: ApiDeps): void {
     const { syncType, confirmed } = Sync.parse(request.body)
     const [connector] = await readConnectors(deps.db, id)
     if (connector === undefined) return notFound(reply, 'connector')
-    const confirmedBy = confirmed ? API_ACTOR : undefined
+    const confirmedBy = confirmed ? actorOf(request) : undefined
     const run = await startSync({ organizationId: id, syncType, cause: 'manual', confirmedBy }, deps, deps.signal)
     deps.wake()
     return reply.code(202).send({ syncRunId: run.id })

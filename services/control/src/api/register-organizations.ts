@@ -1,7 +1,8 @@
 import { insertAudit, type Row, readOrganizations, setReportOnly } from '@gatehouse/store'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { API_ACTOR, type ApiDeps } from './api-deps.ts'
+import { actorOf } from './actor-of.ts'
+import type { ApiDeps } from './api-deps.ts'
 import { Id } from './page.ts'
 import { notFound } from './problem.ts'
 
@@ -25,7 +26,7 @@ export function registerOrganizations(app: FastifyInstance, deps: ApiDeps): void
       if (changed === undefined) return undefined
       const detail = { reportOnly }
       await insertAudit(transaction, {
-        actor: API_ACTOR,
+        actor: actorOf(request),
         action: 'organization.report-only',
         subject: id,
         detail,

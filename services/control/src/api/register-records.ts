@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { ApiDeps } from './api-deps.ts'
+import { camelCased } from './camel-cased.ts'
 import { Page } from './page.ts'
 
 const Scope = z.object({ organizationId: z.guid().optional() })
@@ -65,12 +66,6 @@ export function registerRecords(app: FastifyInstance, deps: ApiDeps): void {
     // While a notice is being sent the column holds when that began.
     return { value: rows.map((row) => camelCased({ ...row, sent_at: row.state === 'sent' ? row.sent_at : null })) }
   })
-}
-
-/** A row with its column names as JSON has them; values stay as they are. */
-function camelCased(row: Record<string, unknown>): Record<string, unknown> {
-  const rename = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [rename(name), value]))
 }
 
 function sumBy<K extends string>(rows: readonly ({ count: number } & Record<K, string>)[], name: K): Record<string, number> {

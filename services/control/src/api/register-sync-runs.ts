@@ -3,7 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { confirmRun } from '../confirm-run.ts'
 import { startSync } from '../start-sync.ts'
-import { API_ACTOR, type ApiDeps } from './api-deps.ts'
+import { actorOf } from './actor-of.ts'
+import type { ApiDeps } from './api-deps.ts'
 import { Id, Page } from './page.ts'
 import { notFound, sendProblem } from './problem.ts'
 import { Sync } from './register-connectors.ts'
@@ -18,7 +19,7 @@ export function registerSyncRuns(app: FastifyInstance, deps: ApiDeps): void {
     const all = await readConnectors(deps.db)
     const chosen = organization === undefined ? all : all.filter((one) => isNamed(one, organization))
     if (chosen.length === 0) return notFound(reply, 'organization')
-    const confirmedBy = confirmed ? API_ACTOR : undefined
+    const confirmedBy = confirmed ? actorOf(request) : undefined
     const value = []
     for (const { organization_id: organizationId, name } of chosen) {
       const run = await startSync({ organizationId, syncType, cause: 'manual', confirmedBy }, deps, deps.signal)
@@ -39,7 +40,7 @@ export function registerSyncRuns(app: FastifyInstance, deps: ApiDeps): void {
   })
 
   app.post('/api/syncRuns/:id/confirm', async (request, reply) => {
-    const answer = await confirmRun(Id.parse(request.params).id, API_ACTOR, deps)
+    const answer = await confirmRun(Id.parse(request.params).id, actorOf(request), deps)
     if (answer.kind === 'unknown') return notFound(reply, 'sync run')
     if (answer.kind === 'ended') {
       return sendProblem(reply, {

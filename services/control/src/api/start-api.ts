@@ -8,6 +8,7 @@ import { registerDeadLetters } from './register-dead-letters.ts'
 import { registerDevices } from './register-devices.ts'
 import { registerOrganizations } from './register-organizations.ts'
 import { registerRecords } from './register-records.ts'
+import { registerReplays } from './register-replays.ts'
 import { registerSyncRuns } from './register-sync-runs.ts'
 import { retryReads } from './retry-reads.ts'
 
@@ -67,6 +68,7 @@ function createApi(token: string, deps: ApiDeps): FastifyInstance {
   registerDevices(app, deps)
   registerRecords(app, deps)
   registerDeadLetters(app, deps)
+  registerReplays(app, deps)
   return app
 }
 

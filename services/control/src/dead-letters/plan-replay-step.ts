@@ -1,0 +1,71 @@
+import type { ProblemJson, ReplayCounts } from '@gatehouse/store'
+import type { ReplayOptions } from './replay-request.ts'
+
+export type ReplayFacts = {
+  readonly options: ReplayOptions
+  readonly counts: ReplayCounts
+  /** Letters that are still to be sent. */
+  readonly remaining: number
+  readonly isCanaryPassed: boolean
+  /** How long ago the last letter was sent by this run; undefined before the first. */
+  readonly quietMs: number | undefined
+  /** For how long nothing has remained though not all of it is accounted for. */
+  readonly missingMs: number
+  /** Rounds in a row in which nothing could be sent though something remains. */
+  readonly idleRounds: number
+}
+
+export type ReplayStep =
+  | { readonly kind: 'send'; readonly most: number }
+  | { readonly kind: 'watch'; readonly ms: number }
+  | { readonly kind: 'pass-canary' }
+  | { readonly kind: 'stop'; readonly problem: ProblemJson }
+  | { readonly kind: 'finish' }
+
+/** So few letters that are dead again say nothing of a rate. */
+const RETURNED_MIN = 10
+const WATCH_MS = 1_000
+/** A message that fails at once is dead again within this time; then the last count is told. */
+const SETTLE_MS = 2_000
+const IDLE_ROUNDS_MAX = 10
+/** RabbitMQ gives back what a dead process held when it misses two heartbeats of 20 seconds. */
+const MISSING_MS_MAX = 60_000
+
+/** What a replay does next, from what has become of its letters so far. */
+export function planReplayStep(facts: ReplayFacts): ReplayStep {
+  const problem = findProblem(facts)
+  if (problem !== undefined) return { kind: 'stop', problem }
+  const { counts, remaining, quietMs, options } = facts
+  if (remaining === 0) return planEnd(facts)
+  if (options.canary === undefined || facts.isCanaryPassed) return { kind: 'send', most: remaining }
+  const unsent = options.canary.count - counts.sent - counts.unaccounted
+  if (unsent > 0) return { kind: 'send', most: unsent }
+  // After a crash nobody knows when the canaries went: they are watched from then on.
+  const restMs = options.canary.seconds * 1_000 - (quietMs ?? 0)
+  return restMs > 0 ? { kind: 'watch', ms: Math.min(restMs, WATCH_MS) } : { kind: 'pass-canary' }
+}
+
+/** What is not seen may be in the hands of a copy that has died: then it will be seen again. */
+function planEnd({ counts, quietMs, missingMs }: ReplayFacts): ReplayStep {
+  if (counts.unaccounted > 0 && missingMs < MISSING_MS_MAX) return { kind: 'watch', ms: WATCH_MS }
+  const restMs = quietMs === undefined ? 0 : SETTLE_MS - quietMs
+  return restMs > 0 ? { kind: 'watch', ms: restMs } : { kind: 'finish' }
+}
+
+function findProblem({ options, counts, isCanaryPassed, idleRounds }: ReplayFacts): ProblemJson | undefined {
+  const { returned, sent } = counts
+  if (options.canary !== undefined && !isCanaryPassed && returned > 0)
+    return {
+      code: 'canary-returned',
+      message: `${returned} of the first ${sent} letters are dead again; the rest was not sent`,
+    }
+  const returnedMax = (sent * options.returnedPercentMax) / 100
+  if (returned > returnedMax && (returned >= RETURNED_MIN || options.returnedPercentMax === 0))
+    return {
+      code: 'too-many-returned',
+      message: `${returned} of ${sent} letters are dead again, more than ${options.returnedPercentMax} %`,
+    }
+  if (idleRounds > IDLE_ROUNDS_MAX)
+    return { code: 'letters-unreachable', message: 'Letters of the selection are in the dead queue and cannot be had or sent' }
+  return undefined
+}
