@@ -1,9 +1,9 @@
-import { join, resolve } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
-import { createControlClient } from './control-client.ts'
-import { findControl } from './find-control.ts'
+import { Command, InvalidArgumentError } from 'commander'
+import { addDeadLetters } from './add-dead-letters.ts'
+import { listOf, natural, oneOf, positive } from './option-values.ts'
 import { WORKER_NAMES, type WorkerName } from './processes/start-worker-process.ts'
-import { createTerminal, type Streams, type Terminal } from './terminal.ts'
+import type { ProgramContext, VerbOptions } from './program-context.ts'
+import { action, query, queryVerb, stateOption, verb } from './verb.ts'
 import { runDemo } from './verbs/run-demo.ts'
 import { runExchangeInvoke } from './verbs/run-exchange-invoke.ts'
 import { runMigrate } from './verbs/run-migrate.ts'
@@ -11,57 +11,6 @@ import * as queries from './verbs/run-queries.ts'
 import { runSimulate } from './verbs/run-simulate.ts'
 import { runTopologyApply } from './verbs/run-topology-apply.ts'
 import { runUp } from './verbs/run-up.ts'
-
-export type ProgramContext = {
-  readonly env: Record<string, string | undefined>
-  readonly cwd: string
-  readonly streams: Streams
-  readonly signal: AbortSignal
-  /** Takes the exit code of the verb that ran. */
-  readonly onExitCode: (code: number) => void
-}
-
-/** What commander hands over: every option of every verb, filled in where the verb has it. */
-type VerbOptions = {
-  json: boolean
-  config: string
-  state: string
-  scale: Partial<Record<WorkerName, number>>
-  faults: string | undefined
-  devices: number
-  latencyMs: number
-  seed: number
-  runspaces: number
-  exit: boolean
-  port: number
-  url: string | undefined
-  tokenFile: string | undefined
-  organization: string | undefined
-  watch: boolean
-  confirmed: boolean
-  search: string | undefined
-  accessState: string | undefined
-  top: number
-  skip: number
-  queue: string | undefined
-  parameters: string
-  user: string | undefined
-  passwordFile: string | undefined
-  caFile: string | undefined
-  timeoutMs: number
-  viewEntireForest: boolean
-  certificateSha256: string | undefined
-  authentication: string | undefined
-  proxy: string | undefined
-  engine: string | undefined
-  transport: string | undefined
-  executable: string | undefined
-  configurationFile: string | undefined
-  module: string[]
-  trace: boolean
-}
-
-type Run = (options: VerbOptions, terminal: Terminal, ...rest: string[]) => Promise<number>
 
 const SYNC_WATCH_MS = 6 * 60 * 60_000
 
@@ -72,6 +21,7 @@ export function createProgram(context: ProgramContext): Command {
   addServers(program, context)
   addSetUp(program, context)
   addQueries(program, context)
+  addDeadLetters(program, context)
   addExchange(program, context)
   return program
 }
@@ -169,14 +119,6 @@ function addQueries(program: Command, context: ProgramContext): void {
   queryVerb(program, context, 'why', 'The whole story of a decision')
     .argument('<subject>', 'a device id, or a mailbox address')
     .action(query(context, (_, to, subject) => queries.runWhy({ subject: subject ?? '' }, to)))
-  const letters = program.command('dead-letters').description('The messages that died')
-  queryVerb(letters, context, 'list', 'One line each')
-    .option('--queue <name>', 'only those of this queue')
-    .option('--top <n>', 'how many', positive, 100)
-    .action(query(context, (options, to) => queries.runDeadLettersList({ queue: options.queue, top: options.top }, to)))
-  queryVerb(letters, context, 'show', 'One of them, whole')
-    .argument('<messageId>')
-    .action(query(context, (_, to, messageId) => queries.runDeadLettersShow({ messageId: messageId ?? '' }, to)))
 }
 
 function addExchange(program: Command, context: ProgramContext): void {
@@ -219,75 +161,8 @@ function addExchange(program: Command, context: ProgramContext): void {
     )
 }
 
-function verb(parent: Command, name: string, description: string): Command {
-  return parent.command(name).description(description).option('--json', 'one JSON object on standard output', false)
-}
-
-function queryVerb(parent: Command, context: ProgramContext, name: string, description: string): Command {
-  return verb(parent, name, description)
-    .option('--config <file>', 'gatehouse.yaml', context.env.GATEHOUSE_CONFIG)
-    .option('--url <url>', "address of control's API")
-    .option('--token-file <file>', 'its token')
-    .addOption(stateOption(context))
-}
-
-function stateOption(context: ProgramContext): Option {
-  return new Option('--state <directory>', 'where `up` keeps its own files')
-    .argParser((path: string) => resolve(context.cwd, path))
-    .default(join(context.cwd, '.gatehouse'))
-}
-
-function action(context: ProgramContext, run: Run): (...given: unknown[]) => Promise<void> {
-  return async (...given) => {
-    const options = given.at(-2) as VerbOptions
-    const texts = given.slice(0, -2) as string[]
-    // Commander hands over the arguments, then the options, then the command.
-    const terminal = createTerminal(context.streams, { quiet: false })
-    context.onExitCode(await run(options, terminal, ...texts))
-  }
-}
-
-function query(
-  context: ProgramContext,
-  run: (options: VerbOptions, to: queries.QueryContext, ...rest: string[]) => Promise<number>,
-): (...given: unknown[]) => Promise<void> {
-  return action(context, async (options, terminal, ...texts) => {
-    const address = await findControl({
-      url: options.url,
-      tokenFile: options.tokenFile,
-      config: options.config,
-      stateDirectory: options.state,
-      env: context.env,
-    })
-    await using control = await createControlClient(address, context.signal)
-    return await run(options, { control, terminal, json: options.json, signal: context.signal }, ...texts)
-  })
-}
-
 function demoOptionsOf(options: VerbOptions): Parameters<typeof runDemo>[0] {
   return { ...options, engine: options.engine as 'remoting' | undefined, copies: options.scale, faultsFile: options.faults }
-}
-
-function natural(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('A whole number from 0 is needed.')
-  return Number(text)
-}
-
-function positive(text: string): number {
-  const value = natural(text)
-  if (value === 0) throw new InvalidArgumentError('A whole number from 1 is needed.')
-  return value
-}
-
-function oneOf(words: readonly string[]): (text: string) => string {
-  return (text) => {
-    if (!words.includes(text)) throw new InvalidArgumentError(`One of ${words.join(', ')} is needed.`)
-    return text
-  }
-}
-
-function listOf(text: string, before: string[]): string[] {
-  return [...before, text]
 }
 
 /** `2` is two copies of every worker; `enforcement=2,discovery=1` names them. Control is always one: it owns the schedule. */

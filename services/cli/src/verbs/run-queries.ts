@@ -1,9 +1,7 @@
-import type { ControlClient } from '../control-client.ts'
 import { formatRows } from '../format-rows.ts'
 import { type SyncRunView, watchSyncRun } from '../system/watch-sync-run.ts'
-import { printable, type Terminal } from '../terminal.ts'
-
-export type QueryContext = { control: ControlClient; terminal: Terminal; json: boolean; signal: AbortSignal }
+import { printable } from '../terminal.ts'
+import type { QueryContext } from './query-context.ts'
 
 type Page = { value: Record<string, unknown>[] }
 
@@ -114,22 +112,4 @@ export async function runWhy(options: { subject: string }, context: QueryContext
 
 function sameText(value: unknown, subject: string): boolean {
   return typeof value === 'string' && value.toLowerCase() === subject.trim().toLowerCase()
-}
-
-/** The messages that died, with reason, handler, attempts and origin. Reading them spends nothing of them. */
-export async function runDeadLettersList(
-  options: { queue: string | undefined; top: number },
-  context: QueryContext,
-): Promise<number> {
-  const page = (await context.control.get('/api/deadLetters', options)) as Page
-  const columns = ['messageId', 'queue', 'type', 'reason', 'handler', 'attempts', 'firstFailedAt']
-  context.terminal.print(context.json ? JSON.stringify(page) : formatRows(page.value, columns))
-  return 0
-}
-
-/** One dead letter, whole. */
-export async function runDeadLettersShow(options: { messageId: string }, context: QueryContext): Promise<number> {
-  const letter = await context.control.get(`/api/deadLetters/${encodeURIComponent(options.messageId)}`)
-  context.terminal.print(context.json ? JSON.stringify(letter) : printable(JSON.stringify(letter, null, 2)))
-  return 0
 }
