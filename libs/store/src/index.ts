@@ -102,6 +102,7 @@ export {
   beginMessage,
   endMessage,
   forgetMessage,
+  isMessageDone,
   type MessageProcessing,
   pruneProcessedMessages,
 } from './processed-messages.ts'

@@ -28,6 +28,13 @@ export async function beginMessage(pool: Pick<Store['pool'], 'query'>, key: Key)
   return row.done_at === null ? { state: 'begun', begunMs: row.begun_ms } : { state: 'done' }
 }
 
+/** Tells whether the effect of the message is known to have taken place. */
+export async function isMessageDone(pool: Pick<Store['pool'], 'query'>, key: Key): Promise<boolean> {
+  const text = `select 1 from processed_messages where service = $1 and message_id = $2::uuid and done_at is not null`
+  const { rowCount } = await pool.query(text, [key.service, key.messageId])
+  return rowCount === 1
+}
+
 /** Notes that the effect of the message took place: no copy of it may take it again. */
 export async function endMessage(pool: Pick<Store['pool'], 'query'>, key: Key): Promise<void> {
   await pool.query('update processed_messages set done_at = clock_timestamp() where service = $1 and message_id = $2::uuid', [

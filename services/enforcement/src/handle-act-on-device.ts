@@ -2,6 +2,7 @@ import type { MessageContext } from '@gatehouse/broker'
 import type { Exchange, SetOptions } from '@gatehouse/exchange'
 import { done, type EnforcementActOnDevice, later, type Outcome, PermanentError } from '@gatehouse/messages'
 import { readOrganizationToReconcile, readPartnershipDeviceId } from '@gatehouse/store'
+import { actOnce, wasActedOn } from './act-once.ts'
 import type { EnforcementDeps } from './enforcement-deps.ts'
 import { withExchange } from './with-exchange.ts'
 
@@ -20,6 +21,7 @@ export async function handleActOnDevice(
   deps: EnforcementDeps,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  if (await wasActedOn(message.messageId, deps.pool)) return done
   const organization = deps.organizations.get(message.organizationId)
   if (organization === undefined)
     throw new PermanentError('organization-unknown', 'The organisation is not in the settings of this worker')
@@ -47,8 +49,9 @@ export async function handleActOnDevice(
     }
     const { exchange } = connected
     if (!(await isStillThere(message, { exchange, deviceId, context, options }))) return done
-    await act(message, exchange, options)
-    deps.log.info({ deviceId: message.deviceId, action: message.action, requestedBy: message.requestedBy }, 'Acted on a device')
+    const how = await actOnce(message.messageId, deps.pool, () => act(message, exchange, options))
+    const { action, requestedBy } = message
+    if (how === 'acted') deps.log.info({ deviceId: message.deviceId, action, requestedBy }, 'Acted on a device')
     return done
   })
 }

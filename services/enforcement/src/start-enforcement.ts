@@ -6,6 +6,7 @@ import { createEnforcementStore, warmEnforcementStore } from './enforcement-stor
 import { handleActOnDevice } from './handle-act-on-device.ts'
 import { handleMailboxDecided } from './handle-mailbox-decided.ts'
 import { handleReconcileOrganization } from './handle-reconcile-organization.ts'
+import { startPruning } from './start-pruning.ts'
 
 /** Above what one message may take: its turn in the queue for a runspace, and the cmdlet itself. RabbitMQ allows 30 minutes. */
 const HANDLER_MS = 15 * 60_000
@@ -33,6 +34,7 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
     log,
   }
   await warmEnforcementStore(store.pool)
+  stack.use(startPruning(store.pool, log))
   const inHandMax = organizations.reduce((sum, each) => sum + each.inHandMax, 0)
   const consumer = await broker.consume({
     service: 'enforcement',

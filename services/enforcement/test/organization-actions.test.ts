@@ -79,13 +79,11 @@ async function addPartnership(deviceId?: string): Promise<string> {
   return partnership.guid
 }
 
+const createAction = (deviceId: string, action: 'wipe' | 'cancel-wipe' | 'remove') =>
+  createMessage('enforcement.act-on-device', { organizationId: world.organizationId, deviceId, action, requestedBy: 'ann' })
+
 const act = (deviceId: string, action: 'wipe' | 'cancel-wipe' | 'remove', received = context) =>
-  handleActOnDevice(
-    createMessage('enforcement.act-on-device', { organizationId: world.organizationId, deviceId, action, requestedBy: 'ann' }),
-    received,
-    deps,
-    signal,
-  )
+  handleActOnDevice(createAction(deviceId, action), received, deps, signal)
 
 describe('an action on a device', () => {
   it('wipes and removes the device Exchange knows under this id', async () => {
@@ -97,6 +95,32 @@ describe('an action on a device', () => {
     expect(await act(device, 'remove', { ...context, redelivered: true })).toEqual({ kind: 'done' })
 
     expect(await readCmdlets()).toMatchObject({ 'Clear-MobileDevice': 2, 'Remove-MobileDevice': 1 })
+  })
+
+  it.each(['wipe', 'remove'] as const)('is taken once, however often its message comes: %s', async (action) => {
+    const message = createAction(await addPartnership(), action)
+
+    for (let copy = 0; copy < 3; copy++)
+      expect(await handleActOnDevice(message, context, deps, signal)).toEqual({ kind: 'done' })
+
+    const cmdlets = await readCmdlets()
+    expect((cmdlets['Clear-MobileDevice'] ?? 0) + (cmdlets['Remove-MobileDevice'] ?? 0)).toBe(1)
+  })
+
+  it('is sent again soon after its answer was lost, and later left to a person', async () => {
+    const message = createAction(await addPartnership(), 'wipe')
+    await world.sql(`insert into processed_messages values ('enforcement', $1, now() - interval '1 minute')`, [
+      message.messageId,
+    ])
+    const late = createAction(message.deviceId, 'wipe')
+    await world.sql(`insert into processed_messages values ('enforcement', $1, now() - interval '11 minutes')`, [
+      late.messageId,
+    ])
+
+    expect(await handleActOnDevice(message, context, deps, signal)).toEqual({ kind: 'done' })
+    await expect(handleActOnDevice(late, context, deps, signal)).rejects.toMatchObject({ code: 'device-action-uncertain' })
+
+    expect(await readCmdlets()).toMatchObject({ 'Clear-MobileDevice': 1 })
   })
 
   it('is refused for a device we know by another device id, or not at all', async () => {
