@@ -42,7 +42,7 @@ it('takes what it is told to, however much it has to hold, and leaves the rest',
 
   const result = await visitDeadLetters(control, { source: 'discovery', windowMax: 20, visit }, broker.signal)
 
-  expect(result).toEqual({ total: 3_000, seen: 3_000, taken: 300 })
+  expect(result).toEqual({ total: 3_000, seen: 3_000, taken: 300, others: 0 })
   expect(taken).toHaveLength(300)
   await until(async () => (await broker.depth(QUEUE)) === 2_700)
   const left = await readDeadLetters(control, { service: 'discovery', limit: 5_000 }, broker.signal)
@@ -85,7 +85,7 @@ it('does not visit what came after it began', async () => {
 
   const result = await visitDeadLetters(control, { source: 'discovery', windowMax: 2, visit }, broker.signal)
 
-  expect(result).toEqual({ total: 10, seen: 10, taken: 10 })
+  expect(result).toEqual({ total: 10, seen: 10, taken: 10, others: 0 })
   await until(async () => (await broker.depth(QUEUE)) === 1)
 })
 

@@ -8,4 +8,5 @@ export {
 } from './microsoft/start-microsoft-simulator.ts'
 export { createPopulation, type PopulationOptions } from './population/create-population.ts'
 export type { Population, PopulationMailbox, PopulationPartnership, Truth } from './population/population.ts'
+export { createSeededRandom, type SeededRandom } from './population/seeded-random.ts'
 export { type ServeOptions, type SimulatorsReady, serveSimulators } from './serve.ts'

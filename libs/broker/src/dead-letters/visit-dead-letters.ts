@@ -28,6 +28,8 @@ export type VisitResult = {
   readonly total: number
   readonly seen: number
   readonly taken: number
+  /** Who else consumed the queue when the walk began; they may hold letters that it did not see. */
+  readonly others: number
 }
 
 const WINDOW_DEFAULT = 1_000
@@ -65,11 +67,11 @@ export async function visitDeadLetters(
   const channel = await broker.openChannel(signal)
   let walk: Walk | undefined
   try {
-    const { messageCount } = await channel.checkQueue(letterQueueOf(options.source))
-    if (messageCount === 0) return { total: 0, seen: 0, taken: 0 }
+    const { messageCount, consumerCount } = await channel.checkQueue(letterQueueOf(options.source))
+    if (messageCount === 0) return { total: 0, seen: 0, taken: 0, others: consumerCount }
     const [prefetch, heldMax] =
       windowMax === 0 ? [Math.min(messageCount, PREFETCH_MAX), PREFETCH_MAX] : [windowMax, Math.ceil(windowMax / 2)]
-    walk = new Walk(channel, { ...options, prefetch, heldMax, total: messageCount })
+    walk = new Walk(channel, { ...options, prefetch, heldMax, total: messageCount, others: consumerCount })
     return await walk.run(signal)
   } finally {
     await channel.close().catch(() => {})
@@ -103,7 +105,7 @@ async function waitForGivenBack(
 class Walk {
   private readonly channel: Channel
   private readonly delivering: DeliveringChannel
-  private readonly options: VisitOptions & { prefetch: number; heldMax: number; total: number }
+  private readonly options: VisitOptions & { prefetch: number; heldMax: number; total: number; others: number }
   private readonly queue: string
   private readonly end = Promise.withResolvers<void>()
   private readonly failure = Promise.withResolvers<never>()
@@ -158,7 +160,8 @@ class Walk {
       await settlesWithin(Promise.allSettled(this.inHand), LET_GO_MS)
       this.delivering.flush()
     }
-    return { total: this.options.total, seen: this.seen, taken: this.taken }
+    const { total, others } = this.options
+    return { total, seen: this.seen, taken: this.taken, others }
   }
 
   private async walk(): Promise<void> {

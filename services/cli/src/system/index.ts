@@ -1,4 +1,10 @@
-export { WORKER_NAMES, type WorkerName } from '../processes/start-worker-process.ts'
+export {
+  type StartedProcess,
+  startProcess,
+  WORKER_NAMES,
+  type WorkerName,
+  workerArguments,
+} from '../processes/start-worker-process.ts'
 export { type MeasuredSync, runMeasuredSync } from './run-measured-sync.ts'
 export { type System, type SystemOptions, startSystem } from './start-system.ts'
 export { type SyncRunView, watchSyncRun } from './watch-sync-run.ts'

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { findFreePorts } from '@gatehouse/broker/local'
 import { stringify } from 'yaml'
 import type { LocalPowerShell } from './find-powershell-host.ts'
 import type { SimulatorsReady } from './start-simulators.ts'
@@ -25,6 +25,7 @@ export async function writeDemoSettings(options: DemoSettings): Promise<{ settin
     await writeFile(path, `${value}\n`, { mode: 0o600 })
     return path
   }
+  const [controlPort] = await findFreePorts(1)
   const settings = {
     // Each connection plans every statement for itself; on one machine a few of them do the work of many.
     database: { connectionsMax: 6 },
@@ -64,7 +65,7 @@ export async function writeDemoSettings(options: DemoSettings): Promise<{ settin
     ],
     schedule: { enabled: false },
     // Known in advance, so that it is still the same after control was started again.
-    control: { port: await findFreePort(), tokenFile: join(secrets, 'api-token') },
+    control: { port: controlPort, tokenFile: join(secrets, 'api-token') },
   }
   const settingsPath = join(options.directory, 'gatehouse.yaml')
   await writeFile(settingsPath, stringify(settings), { mode: 0o600 })
@@ -74,12 +75,4 @@ export async function writeDemoSettings(options: DemoSettings): Promise<{ settin
 function hostEngine({ executable, module }: LocalPowerShell, { url, user, password }: SimulatorsReady) {
   const environment = { GATEHOUSE_SIMULATOR_URL: url, GATEHOUSE_SIMULATOR_USER: user, GATEHOUSE_SIMULATOR_PASSWORD: password }
   return { engine: 'host', powerShell: { executable, modules: [module], environment } }
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

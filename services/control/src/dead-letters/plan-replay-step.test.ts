@@ -10,6 +10,7 @@ const factsOf = (facts: Partial<ReplayFacts>): ReplayFacts => ({
   isCanaryPassed: false,
   quietMs: undefined,
   missingMs: 0,
+  holders: 0,
   idleRounds: 0,
   ...facts,
 })
@@ -28,8 +29,10 @@ describe('a replay without a canary', () => {
   it('waits for letters that a dead copy may hold before it says that it is finished', () => {
     const facts = factsOf({ remaining: 0, counts: { selected: 100, sent: 97, returned: 0, unaccounted: 3 } })
 
-    expect(planReplayStep({ ...facts, missingMs: 59_000 })).toEqual({ kind: 'watch', ms: 1_000 })
-    expect(planReplayStep({ ...facts, missingMs: 60_000 })).toEqual({ kind: 'finish' })
+    expect(planReplayStep({ ...facts, holders: 1, missingMs: 59_000 })).toEqual({ kind: 'watch', ms: 1_000 })
+    expect(planReplayStep({ ...facts, holders: 1, missingMs: 60_000 })).toEqual({ kind: 'finish' })
+    expect(planReplayStep({ ...facts, holders: 0, missingMs: 500 })).toEqual({ kind: 'watch', ms: 1_000 })
+    expect(planReplayStep({ ...facts, holders: 0, missingMs: 1_000 })).toEqual({ kind: 'finish' })
   })
 
   it.each([

@@ -11,6 +11,8 @@ export type ReplayFacts = {
   readonly quietMs: number | undefined
   /** For how long nothing has remained though not all of it is accounted for. */
   readonly missingMs: number
+  /** Who else consumes the dead queues: a copy that died, and whose connection the broker has not missed yet, is among them. */
+  readonly holders: number
   /** Rounds in a row in which nothing could be sent though something remains. */
   readonly idleRounds: number
 }
@@ -30,6 +32,8 @@ const SETTLE_MS = 2_000
 const IDLE_ROUNDS_MAX = 10
 /** RabbitMQ gives back what a dead process held when it misses two heartbeats of 20 seconds. */
 const MISSING_MS_MAX = 60_000
+/** What somebody held who is gone is ready again after this. */
+const GIVEN_BACK_MS = 1_000
 
 /** What a replay does next, from what has become of its letters so far. */
 export function planReplayStep(facts: ReplayFacts): ReplayStep {
@@ -46,8 +50,9 @@ export function planReplayStep(facts: ReplayFacts): ReplayStep {
 }
 
 /** What is not seen may be in the hands of a copy that has died: then it will be seen again. */
-function planEnd({ counts, quietMs, missingMs }: ReplayFacts): ReplayStep {
-  if (counts.unaccounted > 0 && missingMs < MISSING_MS_MAX) return { kind: 'watch', ms: WATCH_MS }
+function planEnd({ counts, quietMs, missingMs, holders }: ReplayFacts): ReplayStep {
+  const waitMs = holders > 0 ? MISSING_MS_MAX : GIVEN_BACK_MS
+  if (counts.unaccounted > 0 && missingMs < waitMs) return { kind: 'watch', ms: WATCH_MS }
   const restMs = quietMs === undefined ? 0 : SETTLE_MS - quietMs
   return restMs > 0 ? { kind: 'watch', ms: restMs } : { kind: 'finish' }
 }

@@ -27,11 +27,11 @@ export async function runReplay(replay: Row<'replays'>, deps: DeadLetterDeps, si
   const progress: Progress = { isCanaryPassed, sentAt: undefined, missingSince: undefined, idleRounds: 0 }
   for (;;) {
     signal.throwIfAborted()
-    const { remaining, returned } = await surveyReplay(run, deps, signal)
+    const { remaining, returned, holders } = await surveyReplay(run, deps, signal)
     const { selected, sent } = run.counts
     run.counts = { selected, sent, returned, unaccounted: Math.max(0, selected - sent - remaining) }
     if (!(await noteReplayProgress(deps.db, run.id, { counts: run.counts }))) return
-    const step = planStep(run, progress, remaining)
+    const step = planStep(run, progress, { remaining, holders })
     switch (step.kind) {
       case 'watch':
         // What is watched after a crash is watched from now on.
@@ -57,13 +57,17 @@ export async function runReplay(replay: Row<'replays'>, deps: DeadLetterDeps, si
   }
 }
 
-function planStep({ options, counts }: ReplayRun, progress: Progress, remaining: number): ReplayStep {
+function planStep(
+  { options, counts }: ReplayRun,
+  progress: Progress,
+  { remaining, holders }: { remaining: number; holders: number },
+): ReplayStep {
   const now = performance.now()
   progress.missingSince = remaining === 0 && counts.unaccounted > 0 ? (progress.missingSince ?? now) : undefined
   const { isCanaryPassed, sentAt, missingSince, idleRounds } = progress
   const quietMs = sentAt === undefined ? undefined : now - sentAt
   const missingMs = now - (missingSince ?? now)
-  return planReplayStep({ options, counts, remaining, isCanaryPassed, quietMs, missingMs, idleRounds })
+  return planReplayStep({ options, counts, remaining, isCanaryPassed, quietMs, missingMs, holders, idleRounds })
 }
 
 function toRun(replay: Row<'replays'>): ReplayRun {

@@ -12,20 +12,21 @@ export function isToBeSent(letter: DeadLetter, replay: { id: string; keys: Repla
 
 /**
  * Counts in the dead queues themselves what a replay has still to send, and what of it is dead again: the same whoever has
- * carried it out so far, and whatever became of them.
+ * carried it out so far, and whatever became of them. `holders`: others who may have letters in hand that are not counted.
  */
 export async function surveyReplay(
   replay: { id: string; keys: ReplayKeys },
   deps: Pick<DeadLetterDeps, 'broker' | 'locks'>,
   signal: AbortSignal,
-): Promise<{ remaining: number; returned: number }> {
+): Promise<{ remaining: number; returned: number; holders: number }> {
   let remaining = 0
   let returned = 0
+  let holders = 0
   const see = (letter: DeadLetter): 'leave' => {
     if (letter.replayId === replay.id) returned += 1
     else if (isToBeSent(letter, replay)) remaining += 1
     return 'leave'
   }
-  for (const source of replay.keys.keys()) await lookThrough(source, see, deps, signal)
-  return { remaining, returned }
+  for (const source of replay.keys.keys()) holders += (await lookThrough(source, see, deps, signal)).others
+  return { remaining, returned, holders }
 }
