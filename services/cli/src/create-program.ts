@@ -17,7 +17,8 @@ const SYNC_WATCH_MS = 6 * 60 * 60_000
 /** The `gatehouse` command (design §12). Every verb has `--json`: one object on standard output, everything else on standard error. */
 export function createProgram(context: ProgramContext): Command {
   const program = new Command('gatehouse').description('Decides which phones may synchronise mail from an on-premises Exchange')
-  program.showHelpAfterError().enablePositionalOptions()
+  // Before the verbs are added: each takes these over when it is made. Wrong usage then ends with our exit code and not with 1.
+  program.exitOverride().showHelpAfterError().enablePositionalOptions()
   addServers(program, context)
   addSetUp(program, context)
   addQueries(program, context)

@@ -21,7 +21,7 @@ const program = createProgram({
   onExitCode: (code) => {
     process.exitCode = code
   },
-}).exitOverride()
+})
 
 try {
   await program.parseAsync(process.argv)
