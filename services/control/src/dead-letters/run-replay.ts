@@ -25,9 +25,10 @@ export async function runReplay(replay: Row<'replays'>, deps: DeadLetterDeps, si
   const run = toRun(replay)
   const isCanaryPassed = replay.canary_passed_at !== null
   const progress: Progress = { isCanaryPassed, sentAt: undefined, missingSince: undefined, idleRounds: 0 }
-  for (;;) {
+  for (let round = 1; ; round++) {
     signal.throwIfAborted()
-    const { remaining, returned, holders } = await surveyReplay(run, deps, signal)
+    const { remaining, returned, holders } =
+      round === 1 && isUntouched(run) ? allOf(run) : await surveyReplay(run, deps, signal)
     const { selected, sent } = run.counts
     run.counts = { selected, sent, returned, unaccounted: Math.max(0, selected - sent - remaining) }
     if (!(await noteReplayProgress(deps.db, run.id, { counts: run.counts }))) return
@@ -55,6 +56,18 @@ export async function runReplay(replay: Row<'replays'>, deps: DeadLetterDeps, si
       }
     }
   }
+}
+
+/**
+ * Nobody has noted that a letter was sent, so there is no need to count before the first one is. Canaries are counted all the
+ * same: a copy that died at once may have sent some.
+ */
+function isUntouched({ counts, options }: ReplayRun): boolean {
+  return counts.sent === 0 && options.canary === undefined
+}
+
+function allOf({ counts }: ReplayRun): Awaited<ReturnType<typeof surveyReplay>> {
+  return { remaining: counts.selected, returned: 0, holders: 0 }
 }
 
 function planStep(
