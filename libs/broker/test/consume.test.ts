@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { done } from '@gatehouse/messages'
 import { expect, it } from 'vitest'
+import { startCuttableProxy } from '../../../test/environment/cuttable-proxy.ts'
 import type { HandledOutcome } from '../src/index.ts'
 import { createTopology } from '../src/index.ts'
 import { type BrokerUnderTest, until, useBroker } from './broker-under-test.ts'
-import { startCuttableProxy } from './cuttable-proxy.ts'
 import { handleNotices, publishNotice } from './handle-notices.ts'
 
 let broker: BrokerUnderTest

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { done, PermanentError, RetryableError } from '@gatehouse/messages'
 import { describe, expect, it } from 'vitest'
+import { startCuttableProxy } from '../../../test/environment/cuttable-proxy.ts'
 import { applyTopology, EVENTS, inboxOf, queueNamesOf, SERVICE_NAMES } from '../src/index.ts'
 import { type BrokerUnderTest, until, useBroker } from './broker-under-test.ts'
-import { startCuttableProxy } from './cuttable-proxy.ts'
 import { handleNotices, publishNotice } from './handle-notices.ts'
 
 let broker: BrokerUnderTest
