@@ -14,8 +14,8 @@ export type ChosenBroker = {
   readonly password: string
   /** Ends what was started here; a broker that was named by its URL is left alone. */
   stop(): Promise<void>
-  /** Absent for a broker that is not ours. */
-  readonly restart?: () => Promise<void>
+  /** Absent for a broker that is not ours. `kill`: without letting it say goodbye. */
+  readonly restart?: (options?: { kill?: boolean }) => Promise<void>
 }
 
 export type ChooseBrokerOptions = {
@@ -52,7 +52,7 @@ export async function chooseBroker(options: ChooseBrokerOptions): Promise<Chosen
     user: local.user,
     password: local.password,
     stop: () => local.stop(),
-    restart: () => local.restart(),
+    restart: (how) => local.restart(how),
   }
 }
 

@@ -58,8 +58,9 @@ export async function startDockerRabbitmq(options: {
     amqpUrl: `amqp://gatehouse:${password}@127.0.0.1:${amqp}`,
     ...access,
     stop,
-    restart: async () => {
-      await docker('restart', '--time', '20', id)
+    restart: async ({ kill = false } = {}) => {
+      if (kill) await docker('kill', id)
+      await docker(...(kill ? ['start'] : ['restart', '--time', '20']), id)
       await ready()
     },
   }

@@ -5,6 +5,8 @@ export {
   type WorkerName,
   workerArguments,
 } from '../processes/start-worker-process.ts'
+export type { WorkerEvent } from '../processes/supervise-workers.ts'
 export { type MeasuredSync, runMeasuredSync } from './run-measured-sync.ts'
+export type { Parts } from './start-parts.ts'
 export { type System, type SystemOptions, startSystem } from './start-system.ts'
 export { type SyncRunView, watchSyncRun } from './watch-sync-run.ts'

@@ -23,8 +23,8 @@ export type BrokerPart = {
   readonly password: string
   readonly vhost: string
   readonly userPrefix: string
-  /** Only of a broker that runs here. */
-  readonly restart: (() => Promise<void>) | undefined
+  /** Only of a broker that runs here. `kill`: without letting it say goodbye. */
+  readonly restart: ((options?: { kill?: boolean }) => Promise<void>) | undefined
 }
 
 /** What was asked for; nothing for what was not. */

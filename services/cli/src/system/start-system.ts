@@ -25,6 +25,8 @@ export type SystemOptions = {
   /** For `host`: instead of the one that is built. */
   readonly executable?: string | undefined
   readonly reportOnly: boolean
+  /** What the workers are to take for the broker and the database: a test may stand in between. Default: the parts themselves. */
+  readonly detour?: ((parts: Parts) => Promise<Parts>) | undefined
   readonly env: Record<string, string | undefined>
   readonly log: (line: string) => void
   readonly onWorkerEvent: (event: WorkerEvent) => void
@@ -74,8 +76,9 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
     powerShell,
   })
   await writeFile(join(written.secretsDirectory, 'api-token'), randomBytes(24).toString('hex'), { mode: 0o600 })
+  const reached = options.detour === undefined ? parts : await options.detour(parts)
   const env = await prepareParts(
-    { parts, env: options.env, secretsDirectory: written.secretsDirectory, log: options.log },
+    { parts: reached, env: options.env, secretsDirectory: written.secretsDirectory, log: options.log },
     signal,
   )
 
