@@ -24,6 +24,7 @@ const VERBS = {
   demo: (args) => [join(ROOT, 'services/cli/src/main.ts'), 'demo', ...args],
   bench: ([name, ...args]) => [fileOf('bench', name), ...args],
   fuzz: ([name, ...args]) => [fileOf('fuzz', name), ...args],
+  torture: ([name, ...args]) => [fileOf('torture', name), ...args],
 }
 
 function fail(code, text) {
