@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/environment/create-test-database.ts'
 import { type CuttableProxy, startCuttableProxy } from '../../../test/environment/cuttable-proxy.ts'
-import { createDatabase, type Store } from '../src/index.ts'
+import { AdvisoryLocks, createDatabase, type Store } from '../src/index.ts'
 
 let database: TestDatabase
 let proxy: CuttableProxy
@@ -74,5 +74,18 @@ describe('a connection to PostgreSQL that nothing comes back from', () => {
     await expect(work).rejects.toThrow()
 
     await sql`select pg_advisory_xact_lock(42)`.execute(direct.db)
+  })
+
+  it('gives back the locks it holds', async () => {
+    await using store = open(proxy.url)
+    await using others = new AdvisoryLocks({ pool: direct.pool, applicationName: 'others', onLost: () => {} })
+    await using locks = new AdvisoryLocks({ pool: store.pool, applicationName: 'locks', onLost: () => {}, silenceMs: 500 })
+    using lock = await locks.tryLock('mailbox:1')
+    expect(lock).toBeDefined()
+    forgetAll()
+
+    let theirs = await others.tryLock('mailbox:1')
+    while (theirs === undefined) theirs = await others.tryLock('mailbox:1')
+    theirs[Symbol.dispose]()
   })
 })
