@@ -19,7 +19,7 @@ import { type TortureReport, tortureSystem } from './loss/torture-system.ts'
 const RUNSPACES = 12
 /** An undisturbed sync takes about as long as this for each fault, so that they fall into its middle. */
 const SECONDS_PER_FAULT = 5
-const LIMIT = { baseMs: 180_000, perFaultMs: 30_000, perDeviceMs: 40 }
+const LIMIT = { baseMs: 60_000, perFaultMs: 20_000, perDeviceMs: 50 }
 
 const { values } = parseArgs({
   options: {
@@ -54,7 +54,9 @@ process.exitCode = report.problems.length === 0 ? 0 : 1
 async function torture(): Promise<TortureReport> {
   const limitMs = LIMIT.baseMs + faults * LIMIT.perFaultMs + devices * LIMIT.perDeviceMs
   const overdue = AbortSignal.timeout(limitMs)
-  const signal = AbortSignal.any([stop.signal, overdue])
+  // Whatever still waits when the run has failed must not keep this process.
+  const over = new AbortController()
+  const signal = AbortSignal.any([stop.signal, overdue, over.signal])
   const events: WorkerEvent[] = []
   const options = {
     devices,
@@ -76,6 +78,7 @@ async function torture(): Promise<TortureReport> {
     problems: [overdue.aborted ? `not ended within ${limitMs / 1_000} s: ${String(error)}` : String(error)],
     figures: {},
   }))
+  over.abort()
   if (ended.problems.length > 0 || values.log !== undefined) await keepLog(tortured.system.directory)
   return ended
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
+import type { ProxiedConnection } from '../../environment/cuttable-proxy.ts'
 import type { Fault } from './plan-faults.ts'
 import type { TorturedSystem } from './start-tortured-system.ts'
 
@@ -18,6 +19,8 @@ export type DealOptions = {
   /** What the first sync has to do. */
   readonly mailboxes: number
   readonly writes: number
+  /** The first sync has ended: what is left is due at once. */
+  readonly isOver: () => boolean
   readonly onDealt: (fault: DealtFault) => void
 }
 
@@ -50,7 +53,7 @@ export async function dealFaults(tortured: TorturedSystem, options: DealOptions,
 async function whenProgressed(
   { system }: TorturedSystem,
   wanted: number,
-  all: { mailboxes: number; writes: number },
+  all: Pick<DealOptions, 'mailboxes' | 'writes' | 'isOver'>,
   signal: AbortSignal,
 ): Promise<number> {
   for (;;) {
@@ -59,7 +62,7 @@ async function whenProgressed(
         (select count(*)::int from access_changes where written_at is not null) as written`.execute(system.store.db)
     const { decided, written } = rows[0] ?? { decided: 0, written: 0 }
     const progress = Math.min(1, decided / all.mailboxes) * 0.2 + Math.min(1, written / all.writes) * 0.8
-    if (progress >= wanted) return Math.round(progress * 1_000) / 1_000
+    if (progress >= wanted || all.isOver()) return Math.round(progress * 1_000) / 1_000
     await delay(POLL_MS, undefined, { signal })
   }
 }
@@ -88,6 +91,8 @@ async function deal(fault: Fault, tortured: TorturedSystem, signal: AbortSignal)
     case 'broker-half-open':
     case 'database-half-open':
       return forget(fault, tortured, signal)
+    case 'database-away':
+      return hideDatabase(fault, tortured, signal)
     case 'database-terminated':
       return await terminateSessions(tortured)
     default: {
@@ -137,22 +142,24 @@ async function restartBroker({ kind }: Fault, { system }: TorturedSystem): Promi
   return { effect: `away for ${secondsSince(startedAt)} s` }
 }
 
-function connectionsOf({ kind, victim }: Fault, { proxies }: TorturedSystem) {
+/** Those of the victim; where it has none just now, everybody's, so that no fault strikes nobody. */
+function connectionsOf({ kind, victim }: Fault, { proxies }: TorturedSystem): { struck: ProxiedConnection[]; whose: string } {
   const { connections } = kind.startsWith('broker') ? proxies.broker : proxies.database
-  return victim === 'all' ? connections : connections.filter(({ name }) => name.startsWith(`gatehouse-${victim}`))
+  const struck = connections.filter(({ name }) => name.startsWith(`gatehouse-${victim}`))
+  return struck.length > 0 ? { struck, whose: victim } : { struck: [...connections], whose: 'all' }
 }
 
 function reset(fault: Fault, tortured: TorturedSystem): Dealt {
-  const struck = connectionsOf(fault, tortured)
+  const { struck, whose } = connectionsOf(fault, tortured)
   for (const connection of struck) connection.reset()
-  return { effect: `${struck.length} connections reset` }
+  return { effect: `${struck.length} connections of ${whose} reset` }
 }
 
 function forget(fault: Fault, tortured: TorturedSystem, signal: AbortSignal): Dealt {
-  const struck = connectionsOf(fault, tortured)
+  const { struck, whose } = connectionsOf(fault, tortured)
   const { direction = 'both', forMs } = fault
   for (const connection of struck) connection.forget(direction)
-  const effect = `${struck.length} connections dead (${direction})`
+  const effect = `${struck.length} connections of ${whose} dead (${direction})`
   // Those that their clients have closed meanwhile may stay for the server for as long as it likes.
   if (forMs === undefined) return { effect, aftermath: Promise.resolve('left') }
   const aftermath = delay(forMs, undefined, { signal }).then(() => {
@@ -160,6 +167,15 @@ function forget(fault: Fault, tortured: TorturedSystem, signal: AbortSignal): De
     return `reset after ${forMs / 1_000} s`
   })
   return { effect, aftermath }
+}
+
+/** A failover: all connections are cut, and nobody gets a new one for a while. */
+function hideDatabase({ forMs = 0 }: Fault, { proxies }: TorturedSystem, signal: AbortSignal): Dealt {
+  const { database } = proxies
+  database.refuse(true)
+  database.cut()
+  const aftermath = delay(forMs, undefined, { signal }).finally(() => database.refuse(false))
+  return { effect: 'out of reach', aftermath: aftermath.then(() => `back after ${forMs / 1_000} s`) }
 }
 
 async function terminateSessions({ system }: TorturedSystem): Promise<Dealt> {

@@ -1,4 +1,4 @@
-import { WORKER_NAMES } from '@gatehouse/cli/system'
+import { WORKER_NAMES, type WorkerName } from '@gatehouse/cli/system'
 import { createSeededRandom, type SeededRandom } from '@gatehouse/simulators'
 import type { Direction } from '../../environment/cuttable-proxy.ts'
 
@@ -13,16 +13,23 @@ export const FAULT_KINDS = [
   'broker-reset',
   'broker-restarted',
   'database-reset',
+  'database-away',
 ] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
+/** What one copy lets go of, the other takes up at once, while the first may still be at it. */
+export const COPIES: Partial<Record<WorkerName, number>> = { enforcement: 2, notification: 2 }
+
+/** The processes: `name`, or `name#2` for a second copy. */
+export const PROCESSES = WORKER_NAMES.flatMap((name) => (COPIES[name] === 2 ? [name, `${name}#2`] : [name]))
+
 export type Fault = {
   readonly kind: FaultKind
-  /** A worker, or `all`. */
+  /** A process; for connections a worker, with all its copies, or `all`. */
   readonly victim: string
   /** Due when the first sync has come this far, from 0 to 1. */
   readonly at: number
-  /** Of a frozen worker, and of half-open connections; absent: these are left to whoever notices them. */
+  /** Of a frozen worker, a database out of reach, and half-open connections; absent: these are left to whoever notices them. */
   readonly forMs?: number
   readonly direction?: Direction
 }
@@ -34,13 +41,14 @@ const LAST_AT = 0.9
 const SHORT_MS = { least: 1_000, most: 10_000 }
 const DIRECTIONS = ['both', 'toServer', 'toClient'] as const
 
-/** The faults of a run in the order of their moments: the same for the same wish. Each kind, and each worker, gets its turn. */
+/** The faults of a run in the order of their moments: the same for the same wish. Each kind, and each process, gets its turn. */
 export function planFaults({ seed, faults, longestMs }: FaultsWanted): Fault[] {
   const random = createSeededRandom(seed)
   // A killed worker is what happens most: a deployment is five of them.
   const kinds = dealer<FaultKind>([...FAULT_KINDS, 'worker-killed'], random)
   const victims = dealer(WORKER_NAMES, random)
-  const killed = dealer(WORKER_NAMES, random)
+  const killed = dealer(PROCESSES, random)
+  const frozen = dealer(PROCESSES, random)
   const directions = dealer(DIRECTIONS, random)
   return Array.from({ length: faults }, (_, index) => {
     const at = ((index + random.next()) / faults) * LAST_AT
@@ -50,11 +58,13 @@ export function planFaults({ seed, faults, longestMs }: FaultsWanted): Fault[] {
       case 'worker-killed':
         return { kind, victim: killed(), ...moment }
       case 'worker-frozen':
-        return { kind, victim: victims(), ...moment, forMs: lengthOf(random, longestMs) }
+        return { kind, victim: frozen(), ...moment, forMs: lengthOf(random, longestMs) }
       case 'broker-killed':
       case 'broker-restarted':
       case 'database-terminated':
         return { kind, victim: 'all', ...moment }
+      case 'database-away':
+        return { kind, victim: 'all', ...moment, forMs: lengthOf(random, Math.min(longestMs, AWAY_MS_MAX)) }
       case 'broker-reset':
       case 'database-reset':
         return { kind, victim: random.chance(0.3) ? 'all' : victims(), ...moment }
@@ -75,6 +85,7 @@ export function planFaults({ seed, faults, longestMs }: FaultsWanted): Fault[] {
   })
 }
 
+const AWAY_MS_MAX = 20_000
 /** Longer than it takes either side to miss heartbeats of 20 s. */
 const UNNOTICED_MS = 45_000
 

@@ -1,5 +1,6 @@
 import { type Parts, type System, startSystem, type WorkerEvent } from '@gatehouse/cli/system'
 import { type CuttableProxy, startCuttableProxy } from '../../environment/cuttable-proxy.ts'
+import { COPIES } from './plan-faults.ts'
 
 export type TorturedSystem = AsyncDisposable & {
   readonly system: System
@@ -30,7 +31,7 @@ export async function startTorturedSystem(options: TorturedSystemOptions, signal
     Object.assign(proxies, { broker, database })
     return { ...parts, broker: { ...part, amqpUrl: broker.url }, databaseUrl: database.url }
   }
-  const system = stack.use(await startSystem({ ...options, copies: {}, reportOnly: false, detour }, signal))
+  const system = stack.use(await startSystem({ ...options, copies: COPIES, reportOnly: false, detour }, signal))
   const { broker, database } = proxies
   if (broker === undefined || database === undefined) throw new TypeError('The system was started without its proxies')
   const owned = stack.move()

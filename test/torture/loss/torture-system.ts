@@ -27,7 +27,7 @@ const QUIET_POLL_MS = 500
 const QUIET_POLLS = 4
 const LEASES_MS_MAX = 120_000
 
-/** A first sync under the planned faults, a second one in peace, then the audit. */
+/** A first sync under the planned faults, a second one in peace (or under those that the first had no time for), then the audit. */
 export async function tortureSystem(
   tortured: TorturedSystem,
   options: TortureOptions,
@@ -37,15 +37,15 @@ export async function tortureSystem(
   const startedAt = performance.now()
   const population = createPopulation({ devices: options.devices, seed: options.seed })
   const { writesLeast } = await system.simulators.exchangeState()
-  const onDealt = (fault: DealtFault): void => options.log(describe(fault))
   const work = { mailboxes: population.mailboxes.length, writes: writesLeast }
-  const [first, dealt] = await Promise.all([
-    sync(system, options, true, signal),
-    dealFaults(tortured, { plan: options.plan, ...work, onDealt }, signal),
-  ])
+  const dealing = startDealing(tortured, { ...options, ...work }, signal)
+  const syncing = sync(system, options, true, signal)
+  syncing.catch(() => {})
+  // A fault that cannot be dealt ends the run at once.
+  const first = await Promise.race([syncing, dealing.ended.then(() => syncing)])
   options.log(`First sync: ${first.run.status} in ${first.seconds.toFixed(1)} s; now a second one`)
-  const faults = await Promise.all(dealt.map(async (fault) => ({ ...fault, aftermath: await fault.aftermath })))
-  const second = await sync(system, options, false, signal)
+  await dealing.hurry()
+  const [second, faults] = await Promise.all([sync(system, options, false, signal), dealing.ended])
   const problems = [first, second].flatMap(({ run }, index) =>
     run.status === 'succeeded'
       ? []
@@ -68,6 +68,31 @@ export async function tortureSystem(
       secondSyncSeconds: second.seconds,
       secondSyncWrites: second.writes,
       seconds: Math.round((performance.now() - startedAt) / 1_000),
+    },
+  }
+}
+
+/** `hurry`: waits for the ends of all faults; or, when some are yet to be dealt, lets them fall into what comes next. */
+function startDealing(
+  tortured: TorturedSystem,
+  options: TortureOptions & { mailboxes: number; writes: number },
+  signal: AbortSignal,
+): { ended: Promise<TortureReport['faults']>; hurry(): Promise<void> } {
+  let isOver = false
+  let left = options.plan.length
+  const onDealt = (fault: DealtFault): void => {
+    left -= 1
+    options.log(describe(fault))
+  }
+  const ended = dealFaults(tortured, { ...options, onDealt, isOver: () => isOver }, signal).then((dealt) =>
+    Promise.all(dealt.map(async (fault) => ({ ...fault, aftermath: await fault.aftermath }))),
+  )
+  ended.catch(() => {})
+  return {
+    ended,
+    hurry: async () => {
+      isOver = true
+      if (left === 0) await ended
     },
   }
 }
