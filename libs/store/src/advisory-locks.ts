@@ -56,6 +56,7 @@ export class AdvisoryLocks implements AsyncDisposable {
   #client: pg.Client | undefined
   #pumping: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  #isAsking = false
   #isClosed = false
 
   constructor(options: AdvisoryLocksOptions) {
@@ -115,7 +116,8 @@ export class AdvisoryLocks implements AsyncDisposable {
   async #settleAll(): Promise<void> {
     // Lets everything that becomes ready in this turn of the event loop join the first batch.
     await Promise.resolve()
-    while (this.#requests.length > 0) {
+    while (this.#requests.length > 0 || this.#isAsking) {
+      this.#isAsking = false
       const batch = this.#requests.splice(0, BATCH_MAX)
       try {
         const client = await this.#connect()
@@ -143,21 +145,26 @@ export class AdvisoryLocks implements AsyncDisposable {
     })
     client.on('error', (error) => this.#drop(lost('The connection that holds the locks was lost', error), client))
     client.on('end', () => this.#drop(lost('The connection that holds the locks was closed'), client))
-    await client.connect()
-    await client.query(FENCE, [String(this.#options.silenceMs ?? SILENCE_MS)])
+    try {
+      await client.connect()
+      await client.query(FENCE, [String(this.#options.silenceMs ?? SILENCE_MS)])
+    } catch (error) {
+      client.end().catch(() => {})
+      throw error
+    }
     this.#client = client
     this.#timer ??= setInterval(() => this.#ask(), KEEP_ALIVE_MS).unref()
     return client
   }
 
-  /** A connection that died silently must not go on looking as if it held anything; one that lives must be heard of. */
+  /**
+   * A connection that died silently must not go on looking as if it held anything; one that lives must be heard of. Asks with an
+   * empty batch, and so never beside another statement: pg takes one at a time.
+   */
   #ask(): void {
-    const client = this.#client
-    // What is asked anyway tells as much.
-    if (client === undefined || this.#pumping !== undefined) return
-    client
-      .query('select 1')
-      .catch((error: unknown) => this.#drop(lost('The connection that holds the locks was lost', error), client))
+    if (this.#client === undefined) return
+    this.#isAsking = true
+    this.#pump()
   }
 
   #drop(error: RetryableError, client = this.#client): void {
