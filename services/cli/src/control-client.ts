@@ -19,13 +19,15 @@ type Query = Record<string, string | number | undefined>
 type Call = { method: 'GET' | 'POST'; path: string; body?: string; contentType?: string }
 
 const ANSWER_MS = 30_000
+/** What control answers while it cannot reach what it needs itself. */
+const UNAVAILABLE = 503
 /** For what moves many messages. */
 const WORK_MS = 10 * 60_000
 
 /**
  * A client of control's HTTP API.
- * @throws RetryableError `control-unreachable` when nothing answers at the address, PermanentError `control-refused` with
- * the API's own words (problem+json) for every answer that is not a success.
+ * @throws RetryableError `control-unreachable` when nothing answers at the address, `control-unavailable` when control says that
+ * it cannot answer now; PermanentError `control-refused` with the API's own words (problem+json) for every other refusal.
  */
 export async function createControlClient(
   options: { url: string; tokenFile: string },
@@ -33,30 +35,11 @@ export async function createControlClient(
 ): Promise<ControlClient> {
   const token = await readToken(options.tokenFile)
   const agent = new Agent({ connect: { timeout: 5_000 }, headersTimeout: WORK_MS, bodyTimeout: WORK_MS })
-  const send = async ({ method, path, body, contentType = 'application/json' }: Call, answerMs: number) => {
-    const answer = await request(new URL(path, options.url), {
-      method,
-      dispatcher: agent,
-      headers: {
-        authorization: `Bearer ${token}`,
-        'gatehouse-actor': actorName(),
-        ...(body === undefined ? {} : { 'content-type': contentType }),
-      },
-      ...(body === undefined ? {} : { body }),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]),
-    }).catch((error: unknown) => {
-      signal.throwIfAborted()
-      throw new RetryableError('control-unreachable', `Nothing answers at ${options.url}: is \`gatehouse up\` running?`, {
-        cause: error,
-      })
-    })
-    if (answer.statusCode < 300) return answer
-    const problem = problemText(await answer.body.text(), answer.statusCode)
-    throw new PermanentError('control-refused', problem, { detail: { status: answer.statusCode } })
-  }
+  const ask = (call: Call, answerMs: number) =>
+    send(new URL(call.path, options.url), { ...requestOf(call, token), dispatcher: agent }, { signal, answerMs })
   const call = async (what: Call): Promise<unknown> => {
-    const answer = await send(what, what.method === 'GET' ? ANSWER_MS : WORK_MS)
-    const text = await answer.body.text()
+    const answer = await ask(what, what.method === 'GET' ? ANSWER_MS : WORK_MS)
+    const text = await textOf(answer, options.url, signal)
     return text === '' ? undefined : JSON.parse(text)
   }
   return {
@@ -65,11 +48,41 @@ export async function createControlClient(
     post: (path, body) => call({ method: 'POST', path, body: JSON.stringify(body) }),
     postLines: (path, body) => call({ method: 'POST', path, body, contentType: 'application/x-ndjson' }),
     download: async (path, query, to) => {
-      const answer = await send({ method: 'GET', path: withQuery(path, query) }, WORK_MS)
+      const answer = await ask({ method: 'GET', path: withQuery(path, query) }, WORK_MS)
       await pipeline(answer.body, to, { signal })
     },
     [Symbol.asyncDispose]: () => agent.close(),
   }
+}
+
+function requestOf({ method, body, contentType = 'application/json' }: Call, token: string) {
+  const headers = { authorization: `Bearer ${token}`, 'gatehouse-actor': actorName() }
+  return body === undefined ? { method, headers } : { method, headers: { ...headers, 'content-type': contentType }, body }
+}
+
+type Answer = Awaited<ReturnType<typeof request>>
+
+/** An answer that is a success; its body is not read yet. */
+async function send(
+  url: URL,
+  options: Parameters<typeof request>[1],
+  { signal, answerMs }: { signal: AbortSignal; answerMs: number },
+): Promise<Answer> {
+  const either = AbortSignal.any([signal, AbortSignal.timeout(answerMs)])
+  const answer = await request(url, { ...options, signal: either }).catch((error) => unreachable(error, url.origin, signal))
+  if (answer.statusCode < 300) return answer
+  const problem = problemText(await textOf(answer, url.origin, signal), answer.statusCode)
+  if (answer.statusCode === UNAVAILABLE) throw new RetryableError('control-unavailable', problem)
+  throw new PermanentError('control-refused', problem, { detail: { status: answer.statusCode } })
+}
+
+function textOf(answer: Answer, origin: string, signal: AbortSignal): Promise<string> {
+  return answer.body.text().catch((error) => unreachable(error, origin, signal))
+}
+
+function unreachable(cause: unknown, origin: string, signal: AbortSignal): never {
+  signal.throwIfAborted()
+  throw new RetryableError('control-unreachable', `Nothing answers at ${origin}: is \`gatehouse up\` running?`, { cause })
 }
 
 /** Who runs the command, for the record of what was done. */
