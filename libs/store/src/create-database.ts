@@ -54,7 +54,8 @@ function fence(client: pg.PoolClient, silenceMs: number): void {
   // it by the next answer.
   client.on('error', () => {})
   const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
-  stream.setTimeout(silenceMs, () => stream.destroy(new Error(`PostgreSQL has said nothing for ${silenceMs / 1_000} s`)))
+  const silent = `PostgreSQL has said nothing for ${silenceMs / 1_000} s`
+  stream.setTimeout(silenceMs, () => stream.destroy(Object.assign(new Error(silent), { code: 'ETIMEDOUT' })))
 }
 
 async function close(db: Kysely<Database>, pool: pg.Pool): Promise<void> {
