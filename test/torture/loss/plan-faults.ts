@@ -36,6 +36,8 @@ export type Fault = {
 
 export type FaultsWanted = { readonly seed: number; readonly faults: number; readonly longestMs: number }
 
+/** The run must have begun, with its first decision, before anything is struck that we ask for it. */
+const FIRST_AT = 0.001
 /** The last faults must still find something to be done. */
 const LAST_AT = 0.9
 const SHORT_MS = { least: 1_000, most: 10_000 }
@@ -51,7 +53,7 @@ export function planFaults({ seed, faults, longestMs }: FaultsWanted): Fault[] {
   const frozen = dealer(PROCESSES, random)
   const directions = dealer(DIRECTIONS, random)
   return Array.from({ length: faults }, (_, index) => {
-    const at = ((index + random.next()) / faults) * LAST_AT
+    const at = FIRST_AT + ((index + random.next()) / faults) * (LAST_AT - FIRST_AT)
     const moment = { at: Math.round(at * 1_000) / 1_000 }
     const kind = kinds()
     switch (kind) {
