@@ -7,7 +7,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{libs,services}/*/src/**/*.test.ts', 'test/simulators/src/**/*.test.ts', 'test/torture/**/*.test.ts', 'scripts/*.test.ts'],
+          include: [
+            '{libs,services}/*/src/**/*.test.ts',
+            'test/simulators/src/**/*.test.ts',
+            'test/torture/**/*.test.ts',
+            'scripts/*.test.ts',
+          ],
           // These tests share nothing that one could spoil for another, and a process per file would take most of their time.
           isolate: false,
           sequence: { groupOrder: 0 },

@@ -2,7 +2,6 @@ import { createTopology } from '@gatehouse/broker'
 import type { System } from '@gatehouse/cli/system'
 import { connect } from 'amqplib'
 import { sql } from 'kysely'
-import { request } from 'undici'
 
 /** What everybody who saw the run has counted by its end: Exchange, the store and the broker. */
 export type Ledger = {
@@ -41,8 +40,8 @@ export async function readLedger(system: System, queues: Ledger['queues']): Prom
 }
 
 async function readExchange({ simulators }: System): Promise<ExchangeLedger> {
-  const answer = await request(`${new URL(simulators.ready.url).origin}/__simulator/state`)
-  return (await answer.body.json()) as ExchangeLedger
+  const answer = await fetch(`${new URL(simulators.ready.url).origin}/__simulator/state`)
+  return (await answer.json()) as ExchangeLedger
 }
 
 async function readStore({ store }: System): Promise<StoreLedger> {
