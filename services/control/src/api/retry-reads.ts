@@ -4,14 +4,12 @@ import type { RouteHandlerMethod } from 'fastify'
 const TRIES = 3
 const PAUSE_MS = 50
 
-/** PostgreSQL ended the connection (57P0x; 25P03: in a transaction that idled), or the network did, or nothing came back. */
-const LOST = new Set(['57P01', '57P02', '57P03', '25P03', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'])
-/** What pg and pg-pool say without a code. */
-const LOST_TEXT = /^(Connection terminated|timeout exceeded when trying to connect)/
+/** PostgreSQL ended the connection (57P0x), or the network did. */
+const LOST = new Set(['57P01', '57P02', '57P03', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE'])
 
 export function isConnectionLost(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  return ('code' in error && LOST.has(String(error.code))) || LOST_TEXT.test(error.message)
+  return ('code' in error && LOST.has(String(error.code))) || /^Connection terminated/.test(error.message)
 }
 
 /** A read that lost its database connection is done again: the pool has another one, and reading twice changes nothing. */
