@@ -127,8 +127,10 @@ const RECORD = {
       outcome text)
     on conflict (mailbox_id) do update set organization_id = excluded.organization_id, sync_run_id = excluded.sync_run_id,
       decision_version = excluded.decision_version, at = excluded.at,
-      -- A message that comes twice finds nothing left to do; that must not hide that its first time wrote.
-      outcome = case when stored.decision_version = excluded.decision_version and excluded.outcome = 'unchanged'
+      -- A message that comes twice, and a run whose sync comes twice, finds nothing left to do; that must not hide that its first
+      -- time wrote.
+      outcome = case when excluded.outcome = 'unchanged' and (stored.decision_version = excluded.decision_version
+          or (stored.sync_run_id = excluded.sync_run_id and stored.outcome = 'written'))
         then stored.outcome else excluded.outcome end
     where stored.decision_version <= excluded.decision_version`,
 }

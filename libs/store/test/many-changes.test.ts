@@ -106,6 +106,24 @@ describe('changes of many mailboxes in one statement', () => {
     )
     expect(outcomes).toEqual([{ outcome: 'failed' }, { outcome: 'written' }])
   })
+
+  it('stay written for their run when it decides them anew and finds nothing left to do', async () => {
+    const change = newChange()
+    const outcomeOf = async (): Promise<unknown> => {
+      const answer = await store.pool.query('select outcome from mailbox_enforcements where mailbox_id = $1', [
+        change.mailboxId,
+      ])
+      return answer.rows[0]?.outcome
+    }
+    await recordEnforcements(store.pool, [recordOf(change, {})])
+
+    await recordEnforcements(store.pool, [recordOf({ ...change, decisionVersion: 2 }, { outcome: 'unchanged' })])
+    expect(await outcomeOf()).toBe('written')
+
+    const nextRun = { ...change, decisionVersion: 3, syncRunId: randomUUID() }
+    await recordEnforcements(store.pool, [recordOf(nextRun, { outcome: 'unchanged' })])
+    expect(await outcomeOf()).toBe('unchanged')
+  })
 })
 
 describe('warming', () => {
