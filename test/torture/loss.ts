@@ -16,9 +16,12 @@ import { type Fault, planFaults } from './loss/plan-faults.ts'
 import { startTorturedSystem } from './loss/start-tortured-system.ts'
 import { type TortureReport, tortureSystem } from './loss/torture-system.ts'
 
-const RUNSPACES = 12
+/** A small population is stretched by few runspaces, so that cmdlets need not be slow as well. */
+const RUNSPACES = { few: 4, many: 12, manyFrom: 1_000 }
 /** An undisturbed sync takes about as long as this for each fault, so that they fall into its middle. */
-const SECONDS_PER_FAULT = 5
+const SECONDS_PER_FAULT = 6
+/** Of the simulated population: most devices have a mailbox of their own, and most mailboxes are written. */
+const WRITES_PER_DEVICE = 0.7
 const LIMIT = { baseMs: 60_000, perFaultMs: 20_000, perDeviceMs: 50 }
 
 const { values } = parseArgs({
@@ -58,12 +61,12 @@ async function torture(): Promise<TortureReport> {
   const over = new AbortController()
   const signal = AbortSignal.any([stop.signal, overdue, over.signal])
   const events: WorkerEvent[] = []
+  const runspaces = devices < RUNSPACES.manyFrom ? RUNSPACES.few : RUNSPACES.many
   const options = {
     devices,
     seed,
-    runspaces: RUNSPACES,
-    // About every second mailbox of 1.6 devices is written.
-    latencyMs: Math.round((faults * SECONDS_PER_FAULT * 1_000 * RUNSPACES) / (devices / 2.5)),
+    runspaces,
+    latencyMs: Math.round((faults * SECONDS_PER_FAULT * 1_000 * runspaces) / (devices * WRITES_PER_DEVICE)),
     faultsFile: values['rough-day'] ? fileURLToPath(new URL('../faults/plans/rough-day.json', import.meta.url)) : undefined,
     env: process.env,
     log: note,
