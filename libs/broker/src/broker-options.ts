@@ -1,5 +1,8 @@
 import type { Lane, MessageOf, MessageType, Outcome } from '@gatehouse/messages'
 import type { Channel } from 'amqplib'
+import type { Pause } from './breaker.ts'
+import type { ConcurrencyLimit } from './concurrency-limit.ts'
+import type { Dependency } from './dependency.ts'
 import type { ServiceName } from './service-names.ts'
 
 /** The part of a pino logger that is used here. */
@@ -54,6 +57,8 @@ export type BrokerOptions = {
   readonly heartbeatSeconds?: number | undefined
   readonly retry?: Partial<Pick<RetryPolicy, 'backoffBaseMs' | 'backoffCapMs' | 'unknownDelayMs'>>
   readonly metrics?: BrokerMetrics | undefined
+  /** What every consumer of this connection needs. */
+  readonly dependencies?: readonly Dependency[]
   readonly now?: () => Date
   readonly random?: () => number
 }
@@ -85,17 +90,39 @@ export type Handler<T extends MessageType> = (
 
 export type ConsumerOptions = {
   readonly service: ServiceName
-  /** Messages in hand at once, both lanes together. */
+  /** Messages in hand at most, both lanes together: the prefetch is chosen for it, the limit moves below it. */
   readonly concurrency: number
+  /** For a handler that reports latencies to it; without one the limit goes by throttling and timeouts alone. */
+  readonly limit?: ConcurrencyLimit
+  /** What its messages cannot be handled without. */
+  readonly dependencies?: readonly Dependency[]
   readonly handlers: { readonly [T in MessageType]?: Handler<T> }
   readonly handlerTimeoutMs: number
   /** When it stops, how long work in hand may go on before it is interrupted and given back. */
   readonly drainMs?: number
 }
 
+export type ConsumerStats = {
+  readonly service: ServiceName
+  readonly running: number
+  /** Delivered, and not begun. */
+  readonly waiting: number
+  /** Queues that the broker delivers from. */
+  readonly subscribed: number
+  readonly limit: number
+  readonly ceiling: number
+  /** Deliveries that have ended, however. */
+  readonly handled: number
+  /** The dependency that keeps it from taking messages. */
+  readonly held: (Pause & { readonly by: string; readonly isProbing: boolean }) | undefined
+  /** When the message that has been in hand longest came, and when the oldest in hand was sent; in milliseconds of the epoch. */
+  readonly oldestReceivedAt: number | undefined
+  readonly oldestSentAt: number | undefined
+}
+
 /** Disposing it stops taking work, finishes the work in hand and gives the rest back. */
 export interface Consumer extends AsyncDisposable {
-  stats(): { readonly running: number; readonly waiting: number; readonly subscribed: number }
+  stats(): ConsumerStats
 }
 
 export interface BrokerConnection extends AsyncDisposable {

@@ -7,6 +7,10 @@ export class Fifo<T> {
     return this.items.length - this.head
   }
 
+  *[Symbol.iterator](): Generator<T, void> {
+    for (let index = this.head; index < this.items.length; index++) yield this.items[index] as T
+  }
+
   push(item: T): void {
     this.items.push(item)
   }

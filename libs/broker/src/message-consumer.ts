@@ -1,28 +1,24 @@
-import { LANES, type Lane, type Message, type Outcome, RetryableError } from '@gatehouse/messages'
-import type { BrokerOptions, Consumer, ConsumerOptions, MessageContext, RetryPolicy } from './broker-options.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { LANES, type Lane, later, type Message, type Outcome, RetryableError } from '@gatehouse/messages'
+import type { BrokerOptions, Consumer, ConsumerOptions, ConsumerStats, MessageContext, RetryPolicy } from './broker-options.ts'
+import { ConcurrencyLimit } from './concurrency-limit.ts'
 import type { DeliveringChannel } from './delivering-channel.ts'
+import { type Dependency, type Hold, readHold } from './dependency.ts'
 import { Fifo } from './fifo.ts'
+import { holdConsumption } from './hold-consumption.ts'
 import { LaneTurns } from './lane-turns.ts'
 import { readFacts } from './message-headers.ts'
+import { contextOf, type Run, signalOf } from './message-run.ts'
 import { type Ending, planOutcome } from './plan-outcome.ts'
 import type { Publisher } from './publisher.ts'
-import { type Delivery, QueueSubscription } from './queue-subscription.ts'
+import type { Delivery } from './queue-subscription.ts'
+import { QueueSubscriptions } from './queue-subscriptions.ts'
 import { readDelivery } from './read-delivery.ts'
 import { type SettleDependencies, settleDelivery } from './settle-delivery.ts'
 import type { SupervisedConnection } from './supervised-connection.ts'
-import { dueQueueOf, inboxOf } from './topology-names.ts'
 import { settlesWithin } from './wait-for.ts'
 
 type AnyHandler = (message: Message, context: MessageContext, signal: AbortSignal) => Promise<Outcome>
-
-type Run = {
-  readonly delivery: Delivery
-  readonly controller: AbortController
-  readonly startedAt: number
-  readonly facts: ReturnType<typeof readFacts>
-  timedOutAt: number | undefined
-  isFinished: boolean
-}
 
 const DRAIN_MS = 20_000
 /** A handler that does not let go after its signal was aborted is left behind: its message must not wait for it. */
@@ -30,8 +26,8 @@ const LET_GO_MS = 5_000
 const SWEEP_MS_MAX = 1_000
 
 /**
- * Handles the deliveries of all queues of a service: at most `concurrency` at once, urgent first, each through `planOutcome`
- * and `settleDelivery`.
+ * Handles the deliveries of all queues of a service: at most as many at once as the concurrency limit says, urgent first, each
+ * through `planOutcome` and `settleDelivery`. Takes none while a dependency is paused.
  */
 export class MessageConsumer implements Consumer {
   private readonly options: ConsumerOptions
@@ -41,16 +37,25 @@ export class MessageConsumer implements Consumer {
   private readonly settle: SettleDependencies
   private readonly onClosed: (consumer: MessageConsumer) => void
   private readonly giveUp = new AbortController()
-  private readonly subscriptions: QueueSubscription[]
+  private readonly subscriptions: QueueSubscriptions
+  private readonly limit: ConcurrencyLimit
+  private readonly dependencies: readonly Dependency[]
   private readonly waiting: { readonly [L in Lane]: Fifo<Delivery> } = { urgent: new Fifo(), bulk: new Fifo() }
   private readonly running = new Set<Run>()
   private readonly turns = new LaneTurns()
   private readonly sweep: NodeJS.Timeout
   private readonly clock: { readonly random: () => number; ms: number }
+  private readonly nowMs: () => number
   private runningBulk = 0
   /** Slots taken, by runs and by deliveries that are being settled without a handler. */
   private busy = 0
+  private handled = 0
   private isStopping = false
+  /** Away from the queues because of a dependency; resolves when it has come back to them. */
+  private holding: Promise<void> | undefined
+  private probing: { readonly delivery: Delivery; readonly resolve: () => void } | undefined
+  /** Aborted when it stops: whoever only waits waits no longer. */
+  private readonly hurry = new AbortController()
   private idle: PromiseWithResolvers<void> | undefined
   private stopped: Promise<void> | undefined
 
@@ -71,43 +76,54 @@ export class MessageConsumer implements Consumer {
     this.onClosed = deps.closed
     const random = deps.broker.random ?? Math.random
     this.clock = { random, ms: 0 }
+    const now = deps.broker.now ?? (() => new Date())
+    this.nowMs = () => now().getTime()
     this.settle = {
       service: options.service,
       send: (outgoing, signal) => deps.publisher.send(outgoing, signal),
       log: deps.broker.log,
       metrics: deps.broker.metrics,
-      now: deps.broker.now ?? (() => new Date()),
+      now,
       signal: this.giveUp.signal,
     }
-    const prefetch = prefetchOf(options.concurrency, deps.broker.prefetchMax)
-    const queues = LANES.flatMap((lane) =>
-      [inboxOf, dueQueueOf].map((nameOf) => ({ lane, queue: nameOf(options.service, lane) })),
-    )
-    this.subscriptions = queues.map(
-      ({ lane, queue }) =>
-        new QueueSubscription({
-          connection: deps.connection,
-          queue,
-          lane,
-          prefetch,
-          random,
-          deliver: (delivery) => this.receive(delivery),
-          lost: (channel) => this.forget(channel),
-        }),
-    )
+    this.limit = options.limit ?? new ConcurrencyLimit({ ceiling: options.concurrency, now: () => performance.now() })
+    this.dependencies = [...(deps.broker.dependencies ?? []), ...(options.dependencies ?? [])]
+    this.subscriptions = new QueueSubscriptions({
+      connection: deps.connection,
+      service: options.service,
+      prefetch: prefetchOf(options.concurrency, deps.broker.prefetchMax),
+      random,
+      deliver: (delivery) => this.receive(delivery),
+      lost: (channel) => this.forget(channel),
+    })
     this.sweep = setInterval(() => this.interruptOverdue(), Math.min(SWEEP_MS_MAX, options.handlerTimeoutMs / 4))
     this.sweep.unref()
   }
 
+  /** A consumer that is held before all its queues were subscribed is as ready as it can be. */
   async ready(): Promise<void> {
-    await Promise.all(this.subscriptions.map((subscription) => subscription.ready()))
+    try {
+      await this.subscriptions.ready()
+    } catch (error) {
+      if (this.holding === undefined) throw error
+    }
   }
 
-  stats(): { running: number; waiting: number; subscribed: number } {
+  stats(): ConsumerStats {
+    const hold = this.readHold()
+    const waiting = LANES.flatMap((lane) => [...this.waiting[lane]])
+    const inHand = [...Array.from(this.running, (run) => run.delivery), ...waiting]
     return {
+      service: this.options.service,
       running: this.busy,
       waiting: this.waiting.urgent.size + this.waiting.bulk.size,
-      subscribed: this.subscriptions.filter((subscription) => subscription.isSubscribed).length,
+      subscribed: this.subscriptions.subscribed,
+      limit: this.limit.current,
+      ceiling: this.limit.ceiling,
+      handled: this.handled,
+      held: hold.kind === 'none' ? undefined : { by: hold.name, isProbing: hold.kind === 'halfOpen', ...hold.pause },
+      oldestReceivedAt: oldestOf(inHand.map((delivery) => delivery.receivedAt.getTime())),
+      oldestSentAt: oldestOf(inHand.map(({ raw }) => Number(raw.properties.timestamp) * 1_000)),
     }
   }
 
@@ -117,7 +133,8 @@ export class MessageConsumer implements Consumer {
   }
 
   private receive(delivery: Delivery): void {
-    if (this.isStopping) {
+    // Our cancelling is on its way on the same channel before this, so that it does not come straight back.
+    if (this.isStopping || this.holding !== undefined) {
       delivery.channel.giveBack(delivery.raw)
       return
     }
@@ -131,7 +148,13 @@ export class MessageConsumer implements Consumer {
   }
 
   private pump(): void {
-    const slots = this.options.concurrency
+    if (this.holding !== undefined || this.isStopping) return
+    const hold = this.readHold()
+    if (hold.kind === 'held') {
+      this.beginHold(hold)
+      return
+    }
+    const slots = hold.kind === 'halfOpen' ? 1 : this.limit.current
     while (this.busy < slots && !this.isStopping) {
       const lane = this.turns.next({
         waitingUrgent: this.waiting.urgent.size,
@@ -142,11 +165,11 @@ export class MessageConsumer implements Consumer {
       })
       const delivery = lane === undefined ? undefined : this.waiting[lane].shift()
       if (delivery === undefined) return
-      this.begin(delivery)
+      this.begin(delivery, hold.kind === 'halfOpen')
     }
   }
 
-  private begin(delivery: Delivery): void {
+  private begin(delivery: Delivery, isProbe = false): void {
     this.busy += 1
     if (delivery.lane === 'bulk') this.runningBulk += 1
     const run: Run = {
@@ -154,6 +177,7 @@ export class MessageConsumer implements Consumer {
       controller: new AbortController(),
       startedAt: performance.now(),
       facts: readFacts(delivery.raw.properties.headers),
+      isProbe,
       timedOutAt: undefined,
       isFinished: false,
     }
@@ -177,10 +201,12 @@ export class MessageConsumer implements Consumer {
     return { kind: 'threw', error }
   }
 
-  private finish(run: Run, ending: Ending): void {
+  private finish(run: Run, ended: Ending): void {
     if (run.isFinished) return
     run.isFinished = true
     this.clock.ms = Date.now()
+    this.limit.ended(signalOf(run, ended), { startedAt: run.startedAt, inHand: this.busy })
+    const ending = this.blameDependency(run, ended)
     const verdict = planOutcome(ending, run.facts, this.policy, this.clock)
     settleDelivery(verdict, run.delivery, run.facts.attempt, this.settle).then(
       (outcome) => {
@@ -195,10 +221,98 @@ export class MessageConsumer implements Consumer {
     )
   }
 
+  /** What failed because a dependency is down waits without having spent an attempt, and keeps the others from trying. */
+  private blameDependency(run: Run, ending: Ending): Ending {
+    if (ending.kind === 'interrupted' || run.timedOutAt !== undefined) return ending
+    if (ending.kind === 'threw')
+      for (const dependency of this.dependencies) {
+        const waitMs = dependency.failed?.(ending.error)
+        if (waitMs === undefined) continue
+        this.noticeHold(ending.error)
+        return { kind: 'answered', outcome: later(waitMs, pausedReasonOf(dependency.name)) }
+      }
+    if (run.isProbe && (ending.kind === 'answered' || ending.kind === 'threw'))
+      for (const dependency of this.dependencies) dependency.probed?.(ending.kind === 'answered' ? ending.outcome : undefined)
+    this.noticeHold()
+    return ending
+  }
+
+  private readHold(): Hold {
+    return readHold(this.dependencies, this.nowMs)
+  }
+
+  private noticeHold(error?: unknown): void {
+    if (this.holding !== undefined || this.isStopping || this.dependencies.length === 0) return
+    const hold = this.readHold()
+    if (hold.kind === 'held') this.beginHold(hold, error)
+  }
+
+  private beginHold(hold: Hold & { kind: 'held' }, error?: unknown): void {
+    const { log } = this.brokerOptions
+    const { service } = this.options
+    const { untilMs, reason } = hold.pause
+    const fields = { service, dependency: hold.name, untilMs, reason }
+    log.warn(error === undefined ? fields : { ...fields, err: error }, 'Takes no messages: a dependency does not answer')
+    this.holding = holdConsumption(
+      {
+        read: () => this.readHold(),
+        nowMs: this.nowMs,
+        sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}),
+        cancel: async () => {
+          await this.subscriptions.cancel()
+          this.giveWaitingBack()
+          this.letChannelsGo()
+        },
+        probe: (signal) => this.probe(signal),
+        resume: () => {
+          log.info({ service, dependency: hold.name }, 'Takes messages again')
+          this.holding = undefined
+          this.subscriptions.resume()
+        },
+      },
+      this.hurry.signal,
+    )
+  }
+
+  /** The one message that goes first, to its end. */
+  private async probe(signal: AbortSignal): Promise<boolean> {
+    const delivery = await this.subscriptions.takeOne(signal).catch((error: unknown) => {
+      if (!signal.aborted) this.brokerOptions.log.warn({ err: error }, 'Cannot take a message')
+      return undefined
+    })
+    this.letChannelsGo(delivery?.channel)
+    if (delivery === undefined) return false
+    if (signal.aborted) {
+      delivery.channel.giveBack(delivery.raw)
+      return false
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.probing = { delivery, resolve }
+    this.begin(delivery, true)
+    await promise
+    return true
+  }
+
+  private giveWaitingBack(): void {
+    for (const lane of LANES)
+      for (const delivery of this.waiting[lane].keep(() => false)) delivery.channel.giveBack(delivery.raw)
+  }
+
+  private letChannelsGo(inHand?: DeliveringChannel): void {
+    this.subscriptions.release((owns) => {
+      if (inHand !== undefined && owns(inHand)) return true
+      for (const run of this.running) if (owns(run.delivery.channel)) return true
+      return false
+    })
+  }
+
   private release(run: Run): void {
     this.running.delete(run)
     this.busy -= 1
+    this.handled += 1
     if (run.delivery.lane === 'bulk') this.runningBulk -= 1
+    this.letChannelsGo()
+    if (this.probing?.delivery === run.delivery) this.probing.resolve()
     if (this.busy === 0) this.idle?.resolve()
     this.pump()
   }
@@ -221,15 +335,16 @@ export class MessageConsumer implements Consumer {
 
   private async stop(): Promise<void> {
     this.isStopping = true
-    await Promise.all(this.subscriptions.map((subscription) => subscription.cancel()))
-    for (const lane of LANES)
-      for (const delivery of this.waiting[lane].keep(() => false)) delivery.channel.giveBack(delivery.raw)
+    this.hurry.abort(new DOMException('The worker is stopping', 'AbortError'))
+    await this.subscriptions.cancel()
+    this.giveWaitingBack()
     this.idle = Promise.withResolvers()
     if (this.busy === 0) this.idle.resolve()
     const isDrained = await settlesWithin(this.idle.promise, this.options.drainMs ?? DRAIN_MS)
     if (!isDrained) await this.interruptAll(this.idle.promise)
     clearInterval(this.sweep)
-    await Promise.all(this.subscriptions.map((subscription) => subscription.close()))
+    if (this.holding !== undefined) await settlesWithin(this.holding, LET_GO_MS)
+    await this.subscriptions.close()
     this.onClosed(this)
   }
 
@@ -242,6 +357,17 @@ export class MessageConsumer implements Consumer {
   }
 }
 
+/** A metric label, and what the message's copy in the ladder says it waits for. */
+function pausedReasonOf(name: string): string {
+  return `${name.toLowerCase().replace(/[^a-z0-9]+/g, '-')}-paused`
+}
+
+function oldestOf(times: readonly number[]): number | undefined {
+  let oldest: number | undefined
+  for (const time of times) if (!Number.isNaN(time) && (oldest === undefined || time < oldest)) oldest = time
+  return oldest
+}
+
 async function callHandler(
   handle: AnyHandler,
   message: Message,
@@ -249,18 +375,6 @@ async function callHandler(
   signal: AbortSignal,
 ): Promise<Outcome> {
   return await handle(message, context, signal)
-}
-
-function contextOf({ delivery, facts }: Run, messageId: string): MessageContext {
-  return {
-    messageId,
-    lane: delivery.lane,
-    attempt: facts.attempt,
-    receivedAt: delivery.receivedAt,
-    redelivered: delivery.raw.fields.redelivered,
-    ...(facts.firstFailedAt === undefined ? {} : { firstFailedAt: facts.firstFailedAt }),
-    ...(facts.traceparent === undefined ? {} : { traceparent: facts.traceparent }),
-  }
 }
 
 /** Half as much again as can be handled, so that no slot waits for the network; not more, since other copies could take it. */

@@ -67,6 +67,10 @@ export class QueueSubscription {
     return this.consumerTag !== undefined
   }
 
+  owns(channel: DeliveringChannel): boolean {
+    return channel === this.delivering
+  }
+
   /** Resolves when the broker delivers for the first time. */
   async ready(): Promise<void> {
     await this.started.promise

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Lane, MESSAGES, type Outcome } from '@gatehouse/messages'
-import type { BrokerConnection, Consumer, MessageContext } from '../src/index.ts'
+import type { BrokerConnection, Consumer, ConsumerOptions, MessageContext } from '../src/index.ts'
 import { COMMANDS } from '../src/index.ts'
 
 export type Seen = { readonly noticeId: string; readonly context: MessageContext; readonly at: number }
@@ -9,14 +9,14 @@ export type Seen = { readonly noticeId: string; readonly context: MessageContext
 export async function handleNotices(
   broker: BrokerConnection,
   handle: (noticeId: string, context: MessageContext, signal: AbortSignal) => Outcome | Promise<Outcome>,
-  options: { concurrency?: number; handlerTimeoutMs?: number; drainMs?: number } = {},
+  options: Partial<Pick<ConsumerOptions, 'concurrency' | 'handlerTimeoutMs' | 'drainMs' | 'dependencies' | 'limit'>> = {},
 ): Promise<Consumer & { seen: Seen[] }> {
   const seen: Seen[] = []
   const consumer = await broker.consume({
     service: 'notification',
-    concurrency: options.concurrency ?? 10,
-    handlerTimeoutMs: options.handlerTimeoutMs ?? 30_000,
-    ...(options.drainMs === undefined ? {} : { drainMs: options.drainMs }),
+    concurrency: 10,
+    handlerTimeoutMs: 30_000,
+    ...options,
     handlers: {
       'notification.send-notice': async ({ noticeId }, context, signal) => {
         seen.push({ noticeId, context, at: performance.now() })

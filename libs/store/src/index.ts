@@ -52,6 +52,7 @@ export {
   refreshedGroups,
   storeGraphCursor,
 } from './graph-cursors.ts'
+export { isDatabaseUnreachable } from './is-database-unreachable.ts'
 export { lockInTransaction } from './lock-in-transaction.ts'
 export {
   type EnforcedMailbox,

@@ -1,5 +1,5 @@
-import { type BrokerConnection, connectBroker } from '@gatehouse/broker'
-import type { Store } from '@gatehouse/store'
+import { Breaker, type BrokerConnection, connectBroker, createDependency, type Dependency } from '@gatehouse/broker'
+import { isDatabaseUnreachable, type Store } from '@gatehouse/store'
 import type { Registry } from 'prom-client'
 import { connectStore } from './connect-store.ts'
 import type { Logger } from './create-logger.ts'
@@ -9,6 +9,8 @@ import type { Settings } from './settings-schema.ts'
 import { brokerCredentialsOf } from './settings-secrets.ts'
 
 const HOUR_MS = 3_600_000
+/** A database that restarts is back within seconds. */
+const DATABASE_PAUSE = { pauseMsMin: 1_000, pauseMsMax: 30_000 }
 
 export type WorkerName = 'control' | 'discovery' | 'compliance-lookup' | 'enforcement' | 'notification'
 
@@ -68,6 +70,7 @@ async function connectParts(name: WorkerName, frame: Frame, signal: AbortSignal)
         maxAttempts: settings.broker.maxAttempts,
         laterAgeMsMax: settings.broker.laterAgeHoursMax * HOUR_MS,
         metrics: createBrokerMetrics(metrics),
+        dependencies: [createDatabaseDependency()],
       },
       signal,
     ).then((one) => stack.use(one)),
@@ -86,6 +89,16 @@ async function connectParts(name: WorkerName, frame: Frame, signal: AbortSignal)
     liveness: { broker: () => Promise.resolve(broker.state === 'closed' && !frame.signal.aborted ? 'closed' : undefined) },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** No worker can do anything without PostgreSQL, so each stops taking messages while it is away. */
+function createDatabaseDependency(): Dependency {
+  return createDependency({
+    name: 'PostgreSQL',
+    breaker: new Breaker({ now: Date.now, random: Math.random, ...DATABASE_PAUSE }),
+    judge: (error) =>
+      isDatabaseUnreachable(error) ? { reason: error instanceof Error ? error.message : 'It does not answer' } : undefined,
+  })
 }
 
 /** Like Promise.all, but does not leave the others running when one fails: what they open late must still be closed. */

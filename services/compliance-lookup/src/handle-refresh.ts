@@ -3,6 +3,7 @@ import { type ComplianceLookupRefresh, done, later, type Outcome, PermanentError
 import { readRunReadiness } from '@gatehouse/store'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { decideChangedMailboxes } from './decide-changed-mailboxes.ts'
+import { judgeGraphFailure } from './judge-graph-failure.ts'
 import { refreshChanges, storeDeltaLink } from './refresh-changes.ts'
 import { refreshEverything } from './refresh-everything.ts'
 
@@ -62,12 +63,12 @@ async function lookUpChanges(refresh: Refresh): Promise<Record<string, number>> 
 async function settleFailure(refresh: Refresh, error: unknown): Promise<Outcome> {
   const { context, deps, signal } = refresh
   signal.throwIfAborted()
+  // Graph says itself when it will answer again.
+  if (error instanceof RetryableError && error.code === 'graph-throttled') throw error
   const isPermanent = error instanceof PermanentError
-  // Graph says itself when it will answer again; that spends no attempt.
-  if (error instanceof RetryableError && error.code === 'graph-throttled')
-    return later(error.retryAfterMs ?? BUSY_MS, 'graph-throttled')
   const code = isPermanent || error instanceof RetryableError ? error.code : 'unexpected'
-  const isOver = isPermanent || context.attempt >= deps.maxAttempts
+  // While Graph is down nothing spends an attempt, so this is never the last one.
+  const isOver = isPermanent || (context.attempt >= deps.maxAttempts && judgeGraphFailure(error) === undefined)
   deps.log.warn({ err: error, code, isOver }, 'Reading Graph failed')
   const message = error instanceof Error ? error.message.slice(0, 1_000) : String(error)
   await progress(refresh, isOver ? 'failed' : 'looking-up', {}, { code, message })

@@ -1,3 +1,4 @@
+import { Breaker, ConcurrencyLimit, createDependency } from '@gatehouse/broker'
 import { createGraph } from '@gatehouse/graph'
 import { done, later } from '@gatehouse/messages'
 import { AdvisoryLocks, readOpenRunOf, readRunReadiness } from '@gatehouse/store'
@@ -6,6 +7,7 @@ import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { decideMailbox } from './decide-mailbox.ts'
 import { createDecisionStore, warmDecisionStore } from './decision-store.ts'
 import { handleRefresh } from './handle-refresh.ts'
+import { judgeGraphFailure } from './judge-graph-failure.ts'
 import { createRefreshGate } from './refresh-gate.ts'
 
 /** As many as share a statement; see decision-store.ts. */
@@ -15,6 +17,8 @@ const HANDLER_MS = 10 * 60_000
 const GATE_WAIT_MS = 2_000
 const GATE_POLL_MS = 50
 const NO_RUN_MS = 60_000
+/** Intune has been seen to ask for minutes; it is believed, as far as the delay ladder reaches. */
+const GRAPH_PAUSE = { pauseMsMin: 1_000, pauseMsMax: 60_000, askedMsMax: 3_600_000 }
 
 /** Binds every message to its handler. Disposing finishes the work in hand first. */
 export async function startComplianceLookup(worker: Worker): Promise<AsyncDisposable> {
@@ -28,6 +32,7 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
   stack.use(locks)
   await locks.open()
   const { caFile, clientSecretFile, ...graph } = settings.graph
+  const limit = new ConcurrencyLimit({ ceiling: CONCURRENCY, now: () => performance.now() })
   const deps: ComplianceLookupDeps = {
     pool: store.pool,
     db: store.db,
@@ -42,7 +47,11 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
       }),
     ),
     gate: createRefreshGate({ read: (id) => readRunReadiness(store.pool, id), waitMs: GATE_WAIT_MS, pollMs: GATE_POLL_MS }),
-    decisions: createDecisionStore({ pool: store.pool, missingRefreshesMax: settings.graph.deviceMissingRefreshes }),
+    decisions: createDecisionStore({
+      pool: store.pool,
+      missingRefreshesMax: settings.graph.deviceMissingRefreshes,
+      measured: (latencyMs) => limit.measured(latencyMs),
+    }),
     maxAttempts: settings.broker.maxAttempts,
     shrinkPercentMax: settings.graph.shrinkPercentMax,
     log,
@@ -52,6 +61,16 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
     service: 'compliance-lookup',
     concurrency: CONCURRENCY,
     handlerTimeoutMs: HANDLER_MS,
+    limit,
+    dependencies: [
+      createDependency({
+        name: 'Graph',
+        breaker: new Breaker({ now: Date.now, random: Math.random, ...GRAPH_PAUSE }),
+        judge: judgeGraphFailure,
+        // A mailbox whose refresh is still to come has not asked Graph.
+        isProof: (outcome) => outcome.kind === 'done',
+      }),
+    ],
     handlers: {
       'compliance-lookup.refresh': (message, context, signal) => handleRefresh(message, context, deps, signal),
       'mailbox.observed': (message, context, signal) => decideMailbox(message, context, deps, signal),

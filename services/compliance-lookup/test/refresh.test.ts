@@ -198,27 +198,36 @@ describe('an answer that cannot be true', () => {
 })
 
 describe('when Graph does not answer', () => {
-  it('waits as long as Graph asks, without spending an attempt', async () => {
+  it('leaves it to the breaker how long Graph is to be left alone, and tells nobody', async () => {
     populate(3)
-    fixture.graph.failure = new RetryableError('graph-throttled', 'Throttled', { retryAfterMs: 2_128 })
+    const failure = new RetryableError('graph-throttled', 'Throttled', { retryAfterMs: 2_128 })
+    fixture.graph.failure = failure
 
-    const { outcome } = await fixture.refresh('full')
+    await expect(fixture.refresh('full')).rejects.toBe(failure)
 
-    expect(outcome).toEqual({ kind: 'later', afterMs: 2_128, reason: 'graph-throttled' })
     expect(fixture.published).toEqual([])
+  })
+
+  it('does not end the run while Graph is down, for that spends no attempt', async () => {
+    populate(3)
+    fixture.graph.failure = new RetryableError('graph-unavailable', 'Down')
+
+    await fixture.refresh('full', { attempt: 3 }).catch(() => undefined)
+
+    expect(problems()).toEqual([['looking-up', 'graph-unavailable']])
   })
 
   it('tries again, and ends the run with the last attempt', async () => {
     populate(3)
-    const failure = new RetryableError('graph-unavailable', 'Down')
+    const failure = new RetryableError('graph-answer-unreadable', 'The page of a proxy')
     fixture.graph.failure = failure
     await expect(fixture.refresh('full', { attempt: 2 })).rejects.toBe(failure)
     fixture.graph.failure = failure
     await expect(fixture.refresh('full', { attempt: 3 })).rejects.toBe(failure)
 
     expect(problems()).toEqual([
-      ['looking-up', 'graph-unavailable'],
-      ['failed', 'graph-unavailable'],
+      ['looking-up', 'graph-answer-unreadable'],
+      ['failed', 'graph-answer-unreadable'],
     ])
   })
 

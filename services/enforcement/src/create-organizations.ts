@@ -1,3 +1,4 @@
+import { Breaker } from '@gatehouse/broker'
 import { createConnector } from '@gatehouse/exchange'
 import {
   createRunspaceLeases,
@@ -10,7 +11,6 @@ import {
 import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
 import { ExchangeConnection } from './exchange-connection.ts'
 import type { Organization } from './organization.ts'
-import { OrganizationPause } from './organization-pause.ts'
 
 /**
  * So many messages in hand for each runspace: one that runs, one sent ahead, and enough that are being read or recorded. Each more
@@ -47,7 +47,7 @@ function createOrganization({ name, exchange, mail }: OrganizationSettings, work
     id,
     name,
     connection: new ExchangeConnection({ readEpoch: () => readConnectorEpoch(pool, id), connect, log }),
-    pause: new OrganizationPause({ now: Date.now, random: Math.random }),
+    breaker: new Breaker({ now: Date.now, random: Math.random }),
     noticeWaitMs: mail.enabled ? mail.noticeWaitSecondsMax * 1_000 : 0,
     inHandMax: Math.max(runspaces * IN_HAND_PER_RUNSPACE, IN_HAND_MIN),
     runspaces,

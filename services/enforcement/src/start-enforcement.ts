@@ -1,3 +1,4 @@
+import { createJointDependency } from '@gatehouse/broker'
 import { AdvisoryLocks } from '@gatehouse/store'
 import type { Worker } from '@gatehouse/worker'
 import { createOrganizations } from './create-organizations.ts'
@@ -40,6 +41,12 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
     service: 'enforcement',
     concurrency: Math.min(inHandMax, settings.broker.prefetchMax),
     handlerTimeoutMs: HANDLER_MS,
+    dependencies: [
+      createJointDependency(
+        'Exchange',
+        Array.from(organizations, (each) => () => each.breaker.pause),
+      ),
+    ],
     handlers: {
       'mailbox.decided': (message, context, signal) => handleMailboxDecided(message, context, deps, signal),
       'enforcement.reconcile-organization': (message, context, signal) =>

@@ -23,15 +23,15 @@ export async function withExchange<T>(
   o: WithExchangeOptions,
   work: (connected: Connected) => Promise<T>,
 ): Promise<T | Outcome> {
-  const { pause, connection } = o.organization
-  const waitMs = pause.tryPass()
+  const { breaker, connection } = o.organization
+  const waitMs = breaker.tryPass()
   if (waitMs > 0) return later(waitMs, 'exchange-paused')
   let during: 'connect' | 'cmdlet' = 'connect'
   try {
     const connected = await connection.use(o.signal)
     during = 'cmdlet'
     const result = await work(connected)
-    if (pause.succeeded()) await tell(o)
+    if (breaker.succeeded()) await tell(o)
     return result
   } catch (error) {
     const verdict = judgeExchangeFailure(error, during, o.signal.aborted)
@@ -40,18 +40,18 @@ export async function withExchange<T>(
 }
 
 async function settleFailure(o: WithExchangeOptions, verdict: FailureVerdict, error: unknown): Promise<Outcome> {
-  const { pause } = o.organization
+  const { breaker } = o.organization
   if (verdict.kind === 'interrupted') {
-    pause.interrupted()
+    breaker.interrupted()
     throw abortReason(o.signal)
   }
   await o.onFailure?.(verdict, error)
   if (verdict.kind === 'pause') {
-    if (pause.failed(verdict.askedMs)) await tell(o, verdict)
-    return later(pause.waitMs(), 'exchange-paused')
+    if (breaker.failed(verdict.askedMs, verdict.message)) await tell(o, verdict)
+    return later(breaker.waitMs(), 'exchange-paused')
   }
-  if (verdict.isAnswer && pause.succeeded()) await tell(o)
-  if (verdict.isSuspicious && pause.suspect()) await tell(o, verdict)
+  if (verdict.isAnswer && breaker.succeeded()) await tell(o)
+  if (verdict.isSuspicious && breaker.suspect(verdict.message)) await tell(o, verdict)
   throw error
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { MessageContext } from '@gatehouse/broker'
+import { Breaker, type MessageContext } from '@gatehouse/broker'
 import type { AccessChangePlan, CasMailbox, Exchange } from '@gatehouse/exchange'
 import { createMessage, type MessageOf, type MessageType, type Outcome } from '@gatehouse/messages'
 import { AdvisoryLocks, createDatabase, layOver, readConnectorEpoch, type Store } from '@gatehouse/store'
@@ -9,7 +9,6 @@ import { createEnforcementStore } from '../src/enforcement-store.ts'
 import { ExchangeConnection } from '../src/exchange-connection.ts'
 import { handleMailboxDecided } from '../src/handle-mailbox-decided.ts'
 import type { Organization } from '../src/organization.ts'
-import { OrganizationPause } from '../src/organization-pause.ts'
 
 type Exemption = 'allow' | 'block' | 'none'
 
@@ -74,12 +73,12 @@ export class EnforcementFixture implements AsyncDisposable {
       log,
     })
     stack.use(connection)
-    const pause = new OrganizationPause({ now: () => this.now, random: () => 0 })
+    const breaker = new Breaker({ now: () => this.now, random: () => 0 })
     this.organization = {
       id,
       name: 'contoso',
       connection,
-      pause,
+      breaker,
       noticeWaitMs: 900_000,
       inHandMax: 100,
       runspaces: 12,

@@ -108,6 +108,19 @@ describe('a pause', () => {
 
     expect([outbox.pauseMs(1_000), outbox.pauseMs(5_500), outbox.pauseMs(9_000)]).toEqual([5_000, 500, 0])
   })
+
+  it('is remembered after its end, until the server has dealt with a mail since', () => {
+    const outbox = outboxOf(1)
+    outbox.pause(5_000, 1_000, 'The server is busy')
+
+    outbox.noteSent(3_000)
+    expect(outbox.lastPause).toEqual({ sinceMs: 1_000, untilMs: 6_000, reason: 'The server is busy' })
+    expect(outbox.pauseMs(6_000)).toBe(0)
+    expect(outbox.lastPause).toBeDefined()
+    outbox.noteSent(6_000)
+
+    expect(outbox.lastPause).toBeUndefined()
+  })
 })
 
 describe('a turn after the rate was met', () => {

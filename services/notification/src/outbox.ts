@@ -1,3 +1,4 @@
+import type { Pause } from '@gatehouse/broker'
 import type { MailSender } from '@gatehouse/mail'
 import { abortReason } from '@gatehouse/messages'
 
@@ -17,7 +18,7 @@ export class Outbox {
   readonly #sendsMax: number
   #sending = 0
   readonly #waiting: (() => void)[] = []
-  #pausedUntil = 0
+  #pause: Pause | undefined
   #lastTurn = 0
   #accountFailures = new Set<string>()
 
@@ -68,11 +69,22 @@ export class Outbox {
 
   /** For how long nothing may be sent: the server asked for it, or the account is refused. */
   pauseMs(now: number): number {
-    return Math.max(0, this.#pausedUntil - now)
+    return Math.max(0, (this.#pause?.untilMs ?? 0) - now)
   }
 
-  pause(forMs: number, now: number): void {
-    this.#pausedUntil = Math.max(this.#pausedUntil, now + forMs)
+  pause(forMs: number, now: number, reason = ''): void {
+    const untilMs = Math.max(this.#pause?.untilMs ?? 0, now + forMs)
+    this.#pause = { sinceMs: this.#pause?.sinceMs ?? now, untilMs, reason }
+  }
+
+  /** The last pause, even after its end, until the server has taken or refused a mail. */
+  get lastPause(): Pause | undefined {
+    return this.#pause
+  }
+
+  /** The server has dealt with a mail. What was under way when it asked for rest does not end its rest. */
+  noteAnswered(now: number): void {
+    if (this.pauseMs(now) === 0) this.#pause = undefined
   }
 
   /**
@@ -92,7 +104,8 @@ export class Outbox {
     return { isProven: this.#accountFailures.size > 1 }
   }
 
-  noteSent(): void {
+  noteSent(now: number): void {
+    this.noteAnswered(now)
     this.#accountFailures.clear()
   }
 }

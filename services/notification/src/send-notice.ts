@@ -73,7 +73,9 @@ async function attempt(
   if (notice.state === 'sending') {
     const settleMs = (deps.settleMs ?? SETTLE_MS) - (notice.attempt_ms ?? 0)
     if (settleMs > 0) return later(Math.ceil(settleMs), 'mail-settling')
-    if (await wasSent(notice, { outbox, deps }, signal)) {
+    const found = await wasSent(notice, { outbox, deps }, signal)
+    if (typeof found === 'object') return found
+    if (found) {
       await settleNotice(deps.pool, { id: notice.id, attempt: notice.attempts }, { state: 'sent' })
       deps.log.info({ noticeId: notice.id }, 'Found in Sent Items a notice whose answer was lost')
       return done
@@ -90,22 +92,37 @@ async function attempt(
     signal.throwIfAborted()
     return await settleFailure(error, which, { outbox, deps })
   }
-  outbox.noteSent()
+  outbox.noteSent(deps.now().getTime())
   await settleNotice(deps.pool, which, { state: 'sent' })
   return done
 }
 
 type Sending = { outbox: Outbox; deps: NotificationDeps }
 
-async function wasSent(notice: Row<'notices'>, { outbox, deps }: Sending, signal: AbortSignal): Promise<boolean> {
+/** An outcome when the server does not say. */
+async function wasSent(notice: Row<'notices'>, { outbox, deps }: Sending, signal: AbortSignal): Promise<boolean | Outcome> {
   try {
     return await outbox.sender.wasSent(notice.id, signal)
   } catch (error) {
-    if (error instanceof RetryableError && error.retryAfterMs !== undefined) {
-      outbox.pause(error.retryAfterMs, deps.now().getTime())
-    }
-    throw error
+    signal.throwIfAborted()
+    const pause = pauseAfter(error, { outbox, deps })
+    if (pause === undefined) throw error
+    return pause
   }
+}
+
+/** The server cannot be reached or asks for rest: that is nothing against this message, and counts for all of them. */
+function pauseAfter(error: unknown, { outbox, deps }: Sending): Outcome | undefined {
+  const now = deps.now().getTime()
+  const { message } = problemOf(error)
+  if (error instanceof RetryableError && error.retryAfterMs !== undefined) {
+    outbox.pause(error.retryAfterMs, now, message)
+    return later(error.retryAfterMs, 'mail-server-busy')
+  }
+  const { sent, permanent } = mailFailureOf(error)
+  if (permanent || sent !== 'no') return undefined
+  outbox.pause(UNREACHABLE_MS, now, message)
+  return later(UNREACHABLE_MS, 'mail-unreachable')
 }
 
 /** What a failed attempt means for the notice, for the organisation's other notices, and for the message. */
@@ -119,24 +136,19 @@ async function settleFailure(
   const problem = problemOf(error)
   const now = deps.now().getTime()
   if (permanent && scope === 'recipient') {
+    outbox.noteAnswered(now)
     await settleNotice(deps.pool, which, { state: 'failed', problem })
     deps.log.warn({ noticeId, problem }, 'A notice cannot be delivered')
     return done
   }
   await settleNotice(deps.pool, which, { state: sent === 'no' ? 'pending' : 'sending', problem })
   if (permanent) {
-    if (outbox.noteAccountFailure(noticeId).isProven) outbox.pause(ACCOUNT_MS, now)
+    if (outbox.noteAccountFailure(noticeId).isProven) outbox.pause(ACCOUNT_MS, now, problem.message)
     deps.log.error({ noticeId, problem }, 'The notification account cannot send: an administrator is needed')
     return later(ACCOUNT_MS, 'mail-account')
   }
-  if (error instanceof RetryableError && error.retryAfterMs !== undefined) {
-    outbox.pause(error.retryAfterMs, now)
-    return later(error.retryAfterMs, 'mail-server-busy')
-  }
-  if (sent === 'no') {
-    outbox.pause(UNREACHABLE_MS, now)
-    return later(UNREACHABLE_MS, 'mail-unreachable')
-  }
+  const pause = pauseAfter(error, { outbox, deps })
+  if (pause !== undefined) return pause
   throw error
 }
 

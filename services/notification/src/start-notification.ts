@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { createJointDependency, type Pause } from '@gatehouse/broker'
 import { createEwsSender, type MailSender } from '@gatehouse/mail'
 import { AdvisoryLocks, readNotice, readNoticeFacts, warmConnections } from '@gatehouse/store'
 import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
@@ -40,6 +41,7 @@ export async function startNotification(worker: Worker): Promise<AsyncDisposable
       service: 'notification',
       concurrency: CONCURRENCY,
       handlerTimeoutMs: HANDLER_MS,
+      dependencies: [createJointDependency('Mail server', mailPausesOf(worker.settings.organizations, outboxes))],
       handlers: {
         'access.changed': (message, context, signal) => handleAccessChanged(message, deps, context, signal),
         'notification.send-notice': (message, context, signal) => handleSendNotice(message, deps, context, signal),
@@ -47,6 +49,17 @@ export async function startNotification(worker: Worker): Promise<AsyncDisposable
     }),
   )
   return stack.move()
+}
+
+/** An organisation without mail is never paused: its notices are only put aside. */
+function mailPausesOf(
+  organizations: readonly OrganizationSettings[],
+  outboxes: ReadonlyMap<string, Outbox>,
+): (() => Pause | undefined)[] {
+  return organizations.map(({ name }) => {
+    const outbox = outboxes.get(organizationIdOf(name))
+    return () => outbox?.lastPause
+  })
 }
 
 function createSender({ mail }: OrganizationSettings, worker: Worker): MailSender & AsyncDisposable {

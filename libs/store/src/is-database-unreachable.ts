@@ -1,0 +1,15 @@
+/**
+ * What PostgreSQL or the way to it does to a statement when it is down, is starting, or has no connection left: classes 08 and
+ * 57P and 53300 of its errors (postgresql.org/docs/current/errcodes-appendix.html), and what node:net says of a socket.
+ */
+const CODES = /^(08...|57P0[1-5]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
+
+/** pg gives these no code (pg 8.23.1 lib/client.js, pg-pool index.js). */
+const TEXTS = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/
+
+/** Whether an error of this library says that the database cannot be reached, rather than that a statement failed. */
+export function isDatabaseUnreachable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return CODES.test(code) || TEXTS.test(error.message)
+}
