@@ -24,7 +24,10 @@ export type BrokerMetrics = {
   published?(type: string): void
   /** A message went into the delay ladder. */
   delayed?(type: string, reason: string, delayMs: number): void
-  deadLettered?(type: string, reason: string): void
+  /** `code`: of the last failure; `reason` may only say that there were too many. */
+  deadLettered?(type: string, reason: string, code: string): void
+  /** The broker confirmed a publication so long after it was sent. */
+  confirmed?(seconds: number): void
   stateChanged?(state: BrokerState): void
 }
 
@@ -125,8 +128,22 @@ export interface Consumer extends AsyncDisposable {
   stats(): ConsumerStats
 }
 
+export type BrokerStats = {
+  readonly state: BrokerState
+  /** The alarm of the broker that keeps us from publishing, and for how long alarms have done so in all. */
+  readonly blocked: { readonly sinceMs: number; readonly reason: string } | undefined
+  readonly blockedMs: number
+  readonly unconfirmed: number
+  readonly toPublish: number
+  /** Publications that a full queue has refused and that are tried again, and the routing key of one of them. */
+  readonly refused: number
+  readonly refusedKey: string | undefined
+  readonly consumers: readonly ConsumerStats[]
+}
+
 export interface BrokerConnection extends AsyncDisposable {
   readonly state: BrokerState
+  stats(): BrokerStats
   /**
    * Publishes a message and resolves once the broker confirmed it. Waits while the broker is away or blocks us, repeats what
    * was not confirmed: the message may arrive twice, it is never lost.

@@ -4,6 +4,7 @@ import type {
   BrokerConnection,
   BrokerOptions,
   BrokerState,
+  BrokerStats,
   Consumer,
   ConsumerOptions,
   PublishOptions,
@@ -56,6 +57,7 @@ class Broker implements BrokerConnection {
       connection: this.publishing,
       unconfirmedMax: options.unconfirmedMax,
       random: options.random ?? Math.random,
+      confirmed: (seconds) => options.metrics?.confirmed?.(seconds),
     })
   }
 
@@ -65,6 +67,16 @@ class Broker implements BrokerConnection {
     if (this.closing !== undefined) return 'draining'
     if (states.includes('connecting')) return 'connecting'
     return states.includes('blocked') ? 'blocked' : 'ready'
+  }
+
+  stats(): BrokerStats {
+    return {
+      state: this.state,
+      blocked: this.publishing.blocked,
+      blockedMs: this.publishing.blockedMs,
+      ...this.publisher.stats(),
+      consumers: Array.from(this.consumers, (consumer) => consumer.stats()),
+    }
   }
 
   async opened(signal: AbortSignal): Promise<void> {

@@ -38,12 +38,17 @@ export function ladderRoute(
   const steps = Math.ceil(clampedMs / LADDER_STEP_MS)
   const bits = steps.toString(2).padStart(LADDER_LEVELS, '0')
   // Entering at the highest level that is used saves the hops through those above it.
-  const entry = steps === 0 ? 0 : Math.floor(Math.log2(steps))
   return {
-    exchange: ladderLevelName(entry),
+    exchange: ladderLevelName(ladderLevelOf(clampedMs)),
     routingKey: `${bits.split('').join('.')}.${to.lane}.${to.service}`,
     delayMs: steps * LADDER_STEP_MS,
   }
+}
+
+/** The level at which a message with this delay enters. */
+export function ladderLevelOf(delayMs: number): number {
+  const steps = Math.ceil(Math.min(delayMs, LADDER_DELAY_MS_MAX) / LADDER_STEP_MS)
+  return steps > 0 ? Math.floor(Math.log2(steps)) : 0
 }
 
 /** The routing keys a worker may use in the ladder: only its own way out. */

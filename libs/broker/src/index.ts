@@ -6,6 +6,7 @@ export type {
   BrokerMetrics,
   BrokerOptions,
   BrokerState,
+  BrokerStats,
   Consumer,
   ConsumerOptions,
   ConsumerStats,
@@ -23,7 +24,14 @@ export { planReplay, type ReplayPlan } from './dead-letters/plan-replay.ts'
 export { putDeadLetter, type StoredLetter, toStoredLetter } from './dead-letters/put-dead-letter.ts'
 export { type ReadDeadLettersOptions, readDeadLetters } from './dead-letters/read-dead-letters.ts'
 export { type LetterVerdict, type VisitOptions, type VisitResult, visitDeadLetters } from './dead-letters/visit-dead-letters.ts'
-export { LADDER_DELAY_MS_MAX, LADDER_STEP_MS, ladderRoute } from './delay-ladder.ts'
+export {
+  LADDER_DELAY_MS_MAX,
+  LADDER_LEVELS,
+  LADDER_STEP_MS,
+  ladderLevelName,
+  ladderLevelOf,
+  ladderRoute,
+} from './delay-ladder.ts'
 export { createDependency, createJointDependency, type Dependency, type DependencyFailure } from './dependency.ts'
 export { stripBrokerHeaders } from './message-headers.ts'
 export { type ReadDelivery, readDelivery } from './read-delivery.ts'

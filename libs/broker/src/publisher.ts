@@ -19,6 +19,7 @@ type Publication = Outgoing & {
   isSettled: boolean
   isReturned: boolean
   nacks: number
+  sentAt: number
 }
 
 /** RabbitMQ 4 takes 16 MiB; ours name an object and are below 1 KiB. */
@@ -34,6 +35,7 @@ export class Publisher {
   private readonly connection: SupervisedConnection
   private readonly unconfirmedMax: number
   private readonly random: () => number
+  private readonly onConfirmed: ((seconds: number) => void) | undefined
   private readonly stopping = new AbortController()
   private readonly loop: Promise<void>
   private readonly waiting = new Fifo<Publication>()
@@ -45,10 +47,16 @@ export class Publisher {
   private unsettled = 0
   private idle: PromiseWithResolvers<void> | undefined
 
-  constructor(options: { connection: SupervisedConnection; unconfirmedMax: number; random: () => number }) {
+  constructor(options: {
+    connection: SupervisedConnection
+    unconfirmedMax: number
+    random: () => number
+    confirmed?: ((seconds: number) => void) | undefined
+  }) {
     this.connection = options.connection
     this.unconfirmedMax = options.unconfirmedMax
     this.random = options.random
+    this.onConfirmed = options.confirmed
     this.loop = keepChannel<ConfirmChannel>(
       {
         connection: this.connection,
@@ -83,7 +91,7 @@ export class Publisher {
         else reject(error)
         this.noticeIdle()
       }
-      const publication: Publication = { ...outgoing, signal, settle, isSettled: false, isReturned: false, nacks: 0 }
+      const publication: Publication = { ...outgoing, signal, settle, isSettled: false, isReturned: false, nacks: 0, sentAt: 0 }
       this.unsettled += 1
       signal.addEventListener('abort', abort)
       if (this.canTransmit() && this.waiting.size === 0) this.transmit(publication)
@@ -97,6 +105,17 @@ export class Publisher {
       const publication = this.waiting.shift()
       if (publication === undefined) return
       if (!publication.isSettled) this.transmit(publication)
+    }
+  }
+
+  /** `refusedKey`: the routing key of a publication that a full queue has refused and that is tried again. */
+  stats(): { unconfirmed: number; toPublish: number; refused: number; refusedKey: string | undefined } {
+    const [refused] = this.backingOff.keys()
+    return {
+      unconfirmed: this.sent.size,
+      toPublish: this.waiting.size,
+      refused: this.backingOff.size,
+      refusedKey: refused?.routingKey,
     }
   }
 
@@ -122,6 +141,7 @@ export class Publisher {
 
   private transmit(publication: Publication): void {
     this.sent.add(publication)
+    publication.sentAt = performance.now()
     this.connection.gatherWrites()
     try {
       this.channel?.publish(
@@ -150,6 +170,7 @@ export class Publisher {
   }
 
   private confirmed(publication: Publication): void {
+    this.onConfirmed?.((performance.now() - publication.sentAt) / 1_000)
     if (!publication.isReturned) {
       publication.settle(undefined)
       return

@@ -96,7 +96,7 @@ function planDeadLetter(
     }),
     outcome: 'dead',
     confirmed: () => {
-      metrics?.deadLettered?.(handler, reason)
+      metrics?.deadLettered?.(handler, reason, failure.code)
       const fields = { messageId: raw.properties.messageId, handler, queue, attempt, reason, code: failure.code }
       log.error({ ...fields, error: failure.message }, 'Message is dead')
     },

@@ -15,6 +15,7 @@ const RECONNECT = { baseMs: 100, capMs: 10_000 }
 const HEARTBEAT_SECONDS = 20
 /** A connection that lasted this long was a good one: the next loss starts the backoff anew. */
 const STABLE_MS = 10_000
+const REASON_CHARACTERS_MAX = 200
 
 /**
  * One TCP connection that is opened again whenever it is lost, until closed. amqplib's own recovery is not used: a connection
@@ -33,6 +34,8 @@ export class SupervisedConnection {
   private failures = 0
   private lastError: unknown
   private currentState: ConnectionState = 'connecting'
+  private block: { readonly sinceMs: number; readonly reason: string } | undefined
+  private blockedMsBefore = 0
 
   constructor(name: string, options: BrokerOptions, onState: () => void) {
     this.name = name
@@ -45,6 +48,16 @@ export class SupervisedConnection {
 
   get state(): ConnectionState {
     return this.currentState
+  }
+
+  /** The broker's alarm that keeps us from publishing. */
+  get blocked(): { readonly sinceMs: number; readonly reason: string } | undefined {
+    return this.block
+  }
+
+  /** For how long it has been blocked, all alarms together. */
+  get blockedMs(): number {
+    return this.blockedMsBefore + (this.block === undefined ? 0 : Date.now() - this.block.sinceMs)
   }
 
   /** For good: it will not be opened again. */
@@ -149,6 +162,7 @@ export class SupervisedConnection {
     model.on('handler-error', (error) => this.log.error({ connection: this.name, err: error }, 'Broker event handler failed'))
     model.on('blocked', (reason) => {
       this.log.warn({ connection: this.name, reason }, 'RabbitMQ blocks publishing')
+      this.block ??= { sinceMs: Date.now(), reason: String(reason).slice(0, REASON_CHARACTERS_MAX) }
       this.setState('blocked')
     })
     model.on('unblocked', () => {
@@ -172,6 +186,10 @@ export class SupervisedConnection {
 
   private setState(state: ConnectionState): void {
     if (this.currentState === state) return
+    if (state !== 'blocked') {
+      this.blockedMsBefore = this.blockedMs
+      this.block = undefined
+    }
     this.currentState = state
     this.onState()
   }

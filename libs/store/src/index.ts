@@ -157,3 +157,4 @@ export {
   waitForRun,
 } from './sync-runs.ts'
 export { warmConnections } from './warm-connections.ts'
+export { deleteWorkerState, readWorkerStates, storeWorkerState, type WorkerStateRow } from './worker-states.ts'

@@ -3,9 +3,14 @@ import { Migrator } from 'kysely/migration'
 import type { Store } from './create-database.ts'
 import * as firstTables from './migrations/0001-first-tables.ts'
 import * as deadLetters from './migrations/0002-dead-letters.ts'
+import * as workerStates from './migrations/0003-worker-states.ts'
 import type { Database } from './schema.ts'
 
-const MIGRATIONS = { '0001-first-tables': firstTables, '0002-dead-letters': deadLetters }
+const MIGRATIONS = {
+  '0001-first-tables': firstTables,
+  '0002-dead-letters': deadLetters,
+  '0003-worker-states': workerStates,
+}
 
 /**
  * Brings the schema to this build's version, once, under kysely's own lock: copies that start together do no harm.

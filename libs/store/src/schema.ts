@@ -32,6 +32,7 @@ export type Database = {
   discarded_letters: DiscardedLettersTable
   processed_messages: ProcessedMessagesTable
   audit: AuditTable
+  worker_states: WorkerStatesTable
 }
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>
@@ -400,3 +401,12 @@ export type AuditTable = {
 
 export type Row<T extends keyof Database> = Selectable<Database[T]>
 export type NewRow<T extends keyof Database> = Insertable<Database[T]>
+
+/** Writer: each copy of each worker, its own row. What it says of itself every few seconds, for `gatehouse status`. */
+export type WorkerStatesTable = {
+  holder: string
+  worker: string
+  started_at: Timestamp
+  seen_at: Timestamp
+  state: Json<Record<string, unknown>>
+}

@@ -1,14 +1,18 @@
 import { Breaker, type BrokerConnection, connectBroker, createDependency, type Dependency } from '@gatehouse/broker'
-import { isDatabaseUnreachable, type Store } from '@gatehouse/store'
+import { isDatabaseUnreachable, leaseHolderOf, type Store } from '@gatehouse/store'
 import type { Registry } from 'prom-client'
 import { connectStore } from './connect-store.ts'
 import type { Logger } from './create-logger.ts'
 import { createBrokerMetrics } from './create-metrics.ts'
+import { createStateMetrics } from './create-state-metrics.ts'
 import { type Frame, type Parts, runFrame, type Service } from './run-frame.ts'
 import type { Settings } from './settings-schema.ts'
 import { brokerCredentialsOf } from './settings-secrets.ts'
+import { startHeartbeat } from './start-heartbeat.ts'
+import { createWorkerStateReader, type WorkResource } from './worker-state.ts'
 
 const HOUR_MS = 3_600_000
+const HEARTBEAT_MS = 2_000
 /** A database that restarts is back within seconds. */
 const DATABASE_PAUSE = { pauseMsMin: 1_000, pauseMsMax: 30_000 }
 
@@ -24,6 +28,8 @@ export type Worker = {
   readonly metrics: Registry
   readonly broker: BrokerConnection
   readonly store: Store
+  /** Whatever the worker's messages wait for, besides their dependencies; asked for every few seconds. */
+  readonly describeResources: (read: () => readonly WorkResource[]) => void
   /** Aborted when the process is asked to stop: take no new work. */
   readonly signal: AbortSignal
 }
@@ -37,7 +43,7 @@ export type RunWorkerOptions = {
   start: (worker: Worker) => Promise<Service>
 }
 
-type WorkerParts = Parts & AsyncDisposable & { broker: BrokerConnection; store: Store }
+type WorkerParts = Parts & AsyncDisposable & Pick<Worker, 'broker' | 'store' | 'describeResources'>
 
 /**
  * The frame every worker stands in: settings, log, metrics, health server, database, broker; then the service, until SIGTERM
@@ -50,8 +56,8 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     argv: options.argv,
     env: options.env,
     connect: (frame, signal) => connectParts(options.name, frame, signal),
-    start: ({ settings, log, metrics, signal }, { broker, store }) =>
-      options.start({ name: options.name, settings, env: options.env, log, metrics, broker, store, signal }),
+    start: ({ settings, log, metrics, signal }, { broker, store, describeResources }) =>
+      options.start({ name: options.name, settings, env: options.env, log, metrics, broker, store, describeResources, signal }),
   })
 }
 
@@ -75,10 +81,12 @@ async function connectParts(name: WorkerName, frame: Frame, signal: AbortSignal)
       signal,
     ).then((one) => stack.use(one)),
   ])
+  const describeResources = describeState({ name, frame, broker, store, stack })
   const owned = stack.move()
   return {
     broker,
     store,
+    describeResources,
     readiness: {
       broker: () => Promise.resolve(broker.state === 'ready' ? undefined : broker.state),
       database: async () => {
@@ -88,6 +96,26 @@ async function connectParts(name: WorkerName, frame: Frame, signal: AbortSignal)
     },
     liveness: { broker: () => Promise.resolve(broker.state === 'closed' && !frame.signal.aborted ? 'closed' : undefined) },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** Lets Prometheus and `gatehouse status` know how this copy is. */
+function describeState(o: {
+  name: WorkerName
+  frame: Frame
+  broker: BrokerConnection
+  store: Store
+  stack: AsyncDisposableStack
+}): Worker['describeResources'] {
+  let resources: () => readonly WorkResource[] = () => []
+  const createReader = () =>
+    createWorkerStateReader({ stats: () => o.broker.stats(), resources: () => resources(), nowMs: Date.now })
+  createStateMetrics(o.frame.metrics, createReader())
+  const { log } = o.frame
+  const beat = { holder: leaseHolderOf(o.name), worker: o.name, everyMs: HEARTBEAT_MS, read: createReader(), log }
+  o.stack.use(startHeartbeat({ ...beat, pool: o.store.pool }))
+  return (read) => {
+    resources = read
   }
 }
 

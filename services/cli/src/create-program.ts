@@ -9,6 +9,7 @@ import { runExchangeInvoke } from './verbs/run-exchange-invoke.ts'
 import { runMigrate } from './verbs/run-migrate.ts'
 import * as queries from './verbs/run-queries.ts'
 import { runSimulate } from './verbs/run-simulate.ts'
+import { runStatus } from './verbs/run-status.ts'
 import { runTopologyApply } from './verbs/run-topology-apply.ts'
 import { runUp } from './verbs/run-up.ts'
 
@@ -85,8 +86,8 @@ function addSetUp(program: Command, context: ProgramContext): void {
 }
 
 function addQueries(program: Command, context: ProgramContext): void {
-  queryVerb(program, context, 'status', 'Connectors and the last sync runs').action(
-    query(context, (_, to) => queries.runStatus(to)),
+  queryVerb(program, context, 'status', 'Connectors, the last sync runs, what waits where and what holds it up').action(
+    query(context, (_, to) => runStatus(to)),
   )
   queryVerb(program, context, 'sync', 'Starts a sync')
     .argument('<kind>', 'quick (what changed) or full', oneOf(['quick', 'full']))

@@ -1,5 +1,5 @@
 import { AdvisoryLocks } from '@gatehouse/store'
-import { readSecret, type Worker } from '@gatehouse/worker'
+import { createQueueMetrics, readSecret, type Worker } from '@gatehouse/worker'
 import { startApi } from './api/start-api.ts'
 import type { ControlDeps } from './control-deps.ts'
 import type { DeadLetterDeps } from './dead-letters/dead-letter-deps.ts'
@@ -8,10 +8,13 @@ import { handleSyncProgressed } from './handle-sync-progressed.ts'
 import { startScheduler } from './start-scheduler.ts'
 import { publishMissingCommands } from './start-sync.ts'
 import { startTracker } from './start-tracker.ts'
+import { ALL_QUEUES, createDepthReader } from './status/queue-depths.ts'
+import { startDepthWatch } from './status/start-depth-watch.ts'
 import { writeSettings } from './write-settings.ts'
 
 const CONCURRENCY = 16
 const HANDLER_MS = 60_000
+const DEPTHS_MS = 5_000
 
 /** Writes what the settings say, then tracks runs, keeps the schedule and answers the API; `url` is where. */
 export async function startControl(worker: Worker): Promise<AsyncDisposable & { url: string }> {
@@ -37,12 +40,15 @@ export async function startControl(worker: Worker): Promise<AsyncDisposable & { 
       },
     }),
   )
+  const readDepths = createDepthReader(broker, Date.now)
+  const set = createQueueMetrics(worker.metrics, ALL_QUEUES)
+  stack.use(startDepthWatch({ read: readDepths, set, everyMs: DEPTHS_MS, log }))
   const deadLetters = createDeadLetterDeps(worker, stack)
   const replayer = stack.use(startReplayer(deadLetters, signal))
   const api = stack.use(
     await startApi(
       { host: settings.control.host, port: settings.control.port, token },
-      { ...deps, deadLetters, wake: () => tracker.wake(), wakeReplayer: () => replayer.wake(), signal },
+      { ...deps, deadLetters, readDepths, wake: () => tracker.wake(), wakeReplayer: () => replayer.wake(), signal },
     ),
   )
   log.info({ url: api.url }, 'The API listens')

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { storeWorkerState } from '@gatehouse/store'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ApiDeps } from '../src/api/api-deps.ts'
 import { startApi } from '../src/api/start-api.ts'
+import type { QueueDepths } from '../src/status/queue-depths.ts'
 import { writeSettings } from '../src/write-settings.ts'
 import { type Fixture, insertMailbox, ORGANIZATION, startFixture } from './control-fixture.ts'
 
@@ -10,11 +12,15 @@ const TOKEN = 'a-token-of-the-test'
 /** They have tests of their own, with a broker. */
 const NO_DEAD_LETTERS = {} as ApiDeps['deadLetters']
 let fixture: Fixture
+let depths: QueueDepths | undefined
 let api: Awaited<ReturnType<typeof startApi>>
 
 beforeAll(async () => {
   fixture = await startFixture()
-  const deps = { ...fixture.createDeps(), deadLetters: NO_DEAD_LETTERS, wake: () => {}, wakeReplayer: () => {}, signal }
+  const readDepths: ApiDeps['readDepths'] = () =>
+    depths === undefined ? Promise.reject(new Error('RabbitMQ is away')) : Promise.resolve(depths)
+  const parts = { deadLetters: NO_DEAD_LETTERS, readDepths, wake: () => {}, wakeReplayer: () => {} }
+  const deps = { ...fixture.createDeps(), ...parts, signal }
   api = await startApi({ host: '127.0.0.1', port: 0, token: TOKEN }, deps)
 })
 afterAll(async () => {
@@ -198,5 +204,63 @@ describe('devices', () => {
     })
     expect((await call('GET', '/api/accessChanges')).body).toEqual({ value: [] })
     expect((await call('GET', '/api/notices')).body).toEqual({ value: [] })
+  })
+})
+
+describe('the status', () => {
+  const busy = {
+    broker: { state: 'ready', blockedMs: 0, unconfirmed: 0, toPublish: 0, refused: 0 },
+    consumer: {
+      service: 'enforcement',
+      running: 12,
+      waiting: 6,
+      subscribed: 4,
+      limit: 72,
+      ceiling: 72,
+      handled: 9,
+      handledPerSecond: 6,
+    },
+    resources: [
+      { name: 'contoso', unit: 'runspaces', slots: 12, busy: 12, queued: 60, call: 'Set-CASMailbox', secondsEach: 2 },
+    ],
+  }
+
+  it('says what waits where, and what holds it up', async () => {
+    depths = new Map([
+      ['gh.enforcement', 18_222],
+      ['gh.enforcement.urgent', 0],
+      ['gh.unrouted', 2],
+    ])
+    await storeWorkerState(fixture.store.pool, {
+      holder: 'host - 1 enforcement',
+      worker: 'enforcement',
+      startedAt: new Date(),
+      state: busy,
+    })
+
+    const { status, body } = await call('GET', '/api/status')
+
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ unrouted: 2, ladder: null })
+    const { holds, services } = body as { holds: string[]; services: { service: string; bulk: number; inHand: number }[] }
+    expect(services.find((one) => one.service === 'enforcement')).toMatchObject({
+      copies: 1,
+      bulk: 18_222,
+      inHand: 18,
+      limit: 72,
+    })
+    expect(holds).toContain(
+      'enforcement: 18,240 mailboxes wait; 12 of 12 runspaces are busy; Set-CASMailbox takes 2.0 s; at this rate 51 min',
+    )
+    expect(holds[0]).toMatch(/^2 messages are in gh.unrouted/)
+  })
+
+  it('can still be read when RabbitMQ cannot be asked', async () => {
+    depths = undefined
+
+    const { status, body } = await call('GET', '/api/status')
+
+    expect(status).toBe(200)
+    expect((body as { holds: string[] }).holds[0]).toBe('RabbitMQ does not answer: how much waits is not known')
   })
 })

@@ -42,7 +42,7 @@ export async function startFixture(): Promise<Fixture> {
       await store.pool.query(
         `truncate organizations, connectors, policies, organization_policies, platform_exceptions, message_templates, sync_runs,
          mailboxes, device_partnerships, decisions, mailbox_decisions, mailbox_enforcements, access_changes, own_exemptions,
-         managed_devices, directory_users, group_members, notices, exchange_servers, audit`,
+         managed_devices, directory_users, group_members, notices, exchange_servers, audit, worker_states`,
       )
     },
     [Symbol.asyncDispose]: async () => {

@@ -54,6 +54,7 @@ export class DeadLetterFixture implements AsyncDisposable {
       {
         ...fixture.createDeps(),
         deadLetters: deps,
+        readDepths: () => Promise.resolve(new Map()),
         wake: () => {},
         wakeReplayer: () => started.replayer?.wake(),
         signal: abort.signal,

@@ -42,7 +42,15 @@ async function startSystem(signal: AbortSignal) {
     const store = stack.use(
       createDatabase({ url: database.url, applicationName: name, connectionsMax: 5, onConnectionError: () => {} }),
     )
-    const worker = { name: 'control', settings, log, metrics: {}, broker: await connect(name), store, signal }
+    const worker = {
+      name: 'control',
+      settings,
+      log,
+      metrics: { registerMetric() {} },
+      broker: await connect(name),
+      store,
+      signal,
+    }
     copies.push(stack.use(await startControl(worker as unknown as Worker)))
   }
   const owned = stack.move()

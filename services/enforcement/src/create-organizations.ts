@@ -52,5 +52,6 @@ function createOrganization({ name, exchange, mail }: OrganizationSettings, work
     inHandMax: Math.max(runspaces * IN_HAND_PER_RUNSPACE, IN_HAND_MIN),
     runspaces,
     inHand: 0,
+    writeMs: undefined,
   }
 }

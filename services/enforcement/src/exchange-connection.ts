@@ -23,7 +23,12 @@ export class ExchangeConnection implements AsyncDisposable {
 
   /** How many shells the pool may have now; undefined before the first connection. */
   get shellsAllowed(): number | undefined {
-    return this.#current?.exchange.stats()?.shellsAllowed
+    return this.stats?.shellsAllowed
+  }
+
+  /** How the pool is; undefined before the first connection. */
+  get stats(): ReturnType<Exchange['stats']> {
+    return this.#current?.exchange.stats()
   }
 
   async use(signal: AbortSignal): Promise<Connected> {

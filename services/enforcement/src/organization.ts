@@ -15,4 +15,6 @@ export type Organization = {
   /** Shells it has when the account's budget is not shared. */
   readonly runspaces: number
   inHand: number
+  /** What a write takes lately, in milliseconds. */
+  writeMs: number | undefined
 }

@@ -2,6 +2,7 @@ import { createJointDependency } from '@gatehouse/broker'
 import { AdvisoryLocks } from '@gatehouse/store'
 import type { Worker } from '@gatehouse/worker'
 import { createOrganizations } from './create-organizations.ts'
+import { describeRunspaces } from './describe-runspaces.ts'
 import type { EnforcementDeps } from './enforcement-deps.ts'
 import { createEnforcementStore, warmEnforcementStore } from './enforcement-store.ts'
 import { handleActOnDevice } from './handle-act-on-device.ts'
@@ -34,6 +35,7 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
     maxAttempts: settings.broker.maxAttempts,
     log,
   }
+  worker.describeResources(() => organizations.map(describeRunspaces))
   await warmEnforcementStore(store.pool)
   stack.use(startPruning(store.pool, log))
   const inHandMax = organizations.reduce((sum, each) => sum + each.inHandMax, 0)

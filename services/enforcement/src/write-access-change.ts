@@ -14,6 +14,8 @@ export type WriteOptions = {
 }
 
 const REPLACED_MS = 1_000
+/** How much the newest write counts in what a write takes lately. */
+const NEWEST = 0.1
 
 /**
  * The write itself: committed as `writing`, then sent, then committed as `written`. Whoever finds a change left `writing`
@@ -36,6 +38,7 @@ export async function writeAccessChange(task: Task, options: WriteOptions): Prom
       signal,
       priority: context.lane,
     })
+    organization.writeMs = (organization.writeMs ?? durationMs) * (1 - NEWEST) + durationMs * NEWEST
     await deps.store.record({
       ...message,
       outcome: 'written',

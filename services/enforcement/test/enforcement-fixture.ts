@@ -83,6 +83,7 @@ export class EnforcementFixture implements AsyncDisposable {
       inHandMax: 100,
       runspaces: 12,
       inHand: 0,
+      writeMs: undefined,
     }
     const locks = new AdvisoryLocks({ pool: store.pool, applicationName: 'locks', onLost: () => {} })
     stack.use(locks)

@@ -3,37 +3,7 @@ import { type SyncRunView, watchSyncRun } from '../system/watch-sync-run.ts'
 import { printable } from '../terminal.ts'
 import type { QueryContext } from './query-context.ts'
 
-type Page = { value: Record<string, unknown>[] }
-
-/** How the connectors and the last sync runs are. */
-export async function runStatus(context: QueryContext): Promise<number> {
-  const [connectors, syncRuns] = (await Promise.all([
-    context.control.get('/api/exchangeConnectors'),
-    context.control.get('/api/syncRuns', { top: 5 }),
-  ])) as [Page, Page]
-  if (context.json) {
-    context.terminal.print(JSON.stringify({ exchangeConnectors: connectors.value, syncRuns: syncRuns.value }))
-    return 0
-  }
-  context.terminal.print(
-    formatRows(connectors.value, ['exchangeOrganization', 'status', 'serverName', 'reportOnly', 'lastSyncDateTime', 'problem']),
-  )
-  context.terminal.print('')
-  context.terminal.print(
-    formatRows(syncRuns.value, [
-      'id',
-      'syncType',
-      'cause',
-      'status',
-      'brake',
-      'wouldBlock',
-      'startedAt',
-      'finishedAt',
-      'problem',
-    ]),
-  )
-  return 0
-}
+export type Page = { value: Record<string, unknown>[] }
 
 /** Starts a sync of every organisation, or of one; with `watch` follows it to its end. Answers 1 when a run failed or is held. */
 export async function runSync(

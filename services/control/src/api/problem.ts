@@ -1,7 +1,7 @@
 import { PermanentError, RetryableError } from '@gatehouse/messages'
+import { isDatabaseUnreachable } from '@gatehouse/store'
 import type { FastifyReply } from 'fastify'
 import { ZodError } from 'zod'
-import { isConnectionLost } from './retry-reads.ts'
 
 /** An answer that is not a success, as RFC 9457 has it. */
 export type Problem = { status: number; title: string; detail?: string; [extra: string]: unknown }
@@ -30,7 +30,8 @@ export function problemOf(error: unknown): Problem {
     const status = error instanceof RetryableError ? 503 : 500
     return { status, title: 'The request failed', detail: error.message, code: error.code }
   }
-  if (isConnectionLost(error)) return { status: 503, title: 'The request failed', detail: 'The database cannot be reached' }
+  if (isDatabaseUnreachable(error))
+    return { status: 503, title: 'The request failed', detail: 'The database cannot be reached' }
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
   if (status >= 400 && status < 500 && error instanceof Error)
     return { status, title: 'The request is not valid', detail: error.message }

@@ -9,6 +9,7 @@ import { registerDevices } from './register-devices.ts'
 import { registerOrganizations } from './register-organizations.ts'
 import { registerRecords } from './register-records.ts'
 import { registerReplays } from './register-replays.ts'
+import { registerStatus } from './register-status.ts'
 import { registerSyncRuns } from './register-sync-runs.ts'
 import { retryReads } from './retry-reads.ts'
 
@@ -69,6 +70,7 @@ function createApi(token: string, deps: ApiDeps): FastifyInstance {
   registerRecords(app, deps)
   registerDeadLetters(app, deps)
   registerReplays(app, deps)
+  registerStatus(app, deps)
   return app
 }
 

@@ -1,0 +1,159 @@
+import { EVENT_HANDLERS, type ServiceName } from '@gatehouse/broker'
+import { parseRoutingKey } from '@gatehouse/messages'
+import type { WorkerState, WorkResource } from '@gatehouse/worker'
+import type { ServiceStatus, StatusFacts } from './plan-status.ts'
+
+export type HoldFacts = {
+  readonly services: readonly { readonly status: ServiceStatus; readonly copies: readonly WorkerState[] }[]
+  readonly ladder: number | null
+  readonly unrouted: number | null
+  readonly heldRuns: StatusFacts['heldRuns']
+  readonly isBrokerKnown: boolean
+}
+
+/** What the messages of each are, in the plural. */
+const NOUNS: { readonly [S in ServiceName]: string } = {
+  control: 'reports',
+  discovery: 'syncs',
+  'compliance-lookup': 'mailboxes',
+  enforcement: 'mailboxes',
+  notification: 'notices',
+}
+const TEXT_CHARACTERS_MAX = 200
+
+/** Where work is held and by what: a sentence each, the gravest first. */
+export function describeHolds(facts: HoldFacts): string[] {
+  return [
+    ...(facts.isBrokerKnown ? [] : ['RabbitMQ does not answer: how much waits is not known']),
+    ...(facts.unrouted
+      ? [`${count(facts.unrouted)} messages are in gh.unrouted, for no queue takes them: apply the topology`]
+      : []),
+    ...describeBlocked(facts),
+    ...facts.services.flatMap(({ status, copies }) => describeService(status, copies)),
+    ...facts.heldRuns.map(describeHeldRun),
+    ...(facts.ladder ? [`${count(facts.ladder)} messages wait in the delay ladder for their time`] : []),
+    ...facts.services.flatMap(({ status }) => (status.dead ? [`${status.service}: ${count(status.dead)} dead letters`] : [])),
+  ]
+}
+
+function describeBlocked({ services }: HoldFacts): string[] {
+  const blocked = services.flatMap(({ status, copies }) =>
+    copies.flatMap(({ broker }) => (broker.blocked === undefined ? [] : [{ service: status.service, ...broker.blocked }])),
+  )
+  const [first] = blocked
+  if (first === undefined) return []
+  const names = [...new Set(blocked.map((one) => one.service))].join(', ')
+  const since = clock(Math.min(...blocked.map((one) => one.sinceMs)))
+  return [`RabbitMQ blocks publishing (${short(first.reason)}) since ${since}: ${names}`]
+}
+
+function describeService(status: ServiceStatus, copies: readonly WorkerState[]): string[] {
+  const { service } = status
+  const waiting = (status.urgent ?? 0) + (status.bulk ?? 0) + (status.due ?? 0) + status.inHand
+  const wait = `${count(waiting)} ${NOUNS[service]} ${waiting === 1 ? 'waits' : 'wait'}`
+  if (copies.length === 0)
+    return waiting === 0 ? [] : [`${service}: ${wait.replace(NOUNS[service], 'messages')} and no copy is running`]
+  const paused = describePause(service, copies, wait)
+  if (paused !== undefined) return [paused]
+  const resources = joinResources(copies.flatMap((copy) => copy.resources))
+  return [
+    ...resources.flatMap((one) => describePausedResource(service, one)),
+    ...describeRefused(service, copies),
+    ...(waiting === 0 ? [] : [describeProgress(status, wait, waiting, resources)]),
+  ]
+}
+
+function describePause(service: ServiceName, copies: readonly WorkerState[], wait: string): string | undefined {
+  const held = copies.flatMap(({ consumer }) => consumer?.held ?? [])
+  const [first] = held
+  if (first === undefined) return undefined
+  const which = held.length === copies.length ? service : `${held.length} of ${copies.length} copies of ${service}`
+  const reason = first.reason === '' ? `${first.by} does not answer` : `${first.by}: ${short(first.reason)}`
+  const until = first.isProbing ? 'one message goes first to find out' : `until ${clock(first.untilMs)}`
+  return `${which} ${held.length > 1 && which !== service ? 'are' : 'is'} paused since ${clock(first.sinceMs)}: ${reason}; ${until}; ${wait}`
+}
+
+function describePausedResource(service: ServiceName, { name, pause }: WorkResource): string[] {
+  if (pause === undefined) return []
+  return [`${service}: what is for ${short(name)} waits until ${clock(pause.untilMs)}: ${short(pause.reason)}`]
+}
+
+/** The queue that refuses is of whoever handles what is refused. */
+function describeRefused(service: ServiceName, copies: readonly WorkerState[]): string[] {
+  const refused = copies.reduce((sum, { broker }) => sum + broker.refused, 0)
+  if (refused === 0) return []
+  const key = copies.map(({ broker }) => broker.refusedKey).find((one) => one !== undefined)
+  return [`${service}: ${count(refused)} publications wait, for ${inboxBehind(key)} is full`]
+}
+
+function inboxBehind(key: string | undefined): string {
+  const parsed = key === undefined ? undefined : parseRoutingKey(key)
+  if (parsed === undefined) return 'the queue they go to'
+  const handlers: readonly string[] = (EVENT_HANDLERS as Readonly<Record<string, readonly string[]>>)[parsed.type] ?? [
+    parsed.type.split('.')[0] ?? '',
+  ]
+  return `the inbox of ${handlers.join(' or ')}`
+}
+
+function describeProgress(status: ServiceStatus, wait: string, waiting: number, resources: readonly WorkResource[]): string {
+  const parts = [wait]
+  const busy = resources.find((one) => one.busy >= one.slots && one.queued > 0)
+  let perSecond = status.handledPerSecond
+  if (busy !== undefined) {
+    parts.push(`${busy.busy} of ${busy.slots} ${busy.unit} are busy`)
+    if (busy.secondsEach !== undefined && busy.secondsEach > 0) {
+      parts.push(`${busy.call} takes ${busy.secondsEach.toFixed(1)} s`)
+      perSecond = busy.slots / busy.secondsEach
+    }
+  } else parts.push(`${perSecond} a second are handled`)
+  if (status.limit < status.ceiling)
+    parts.push(`at most ${status.limit} at once instead of ${status.ceiling}, for it was throttled or slow`)
+  if (perSecond > 0) parts.push(`at this rate ${duration(waiting / perSecond)}`)
+  return `${status.service}: ${parts.join('; ')}`
+}
+
+/** The copies of a worker share the account, so their runspaces add up. */
+function joinResources(all: readonly WorkResource[]): WorkResource[] {
+  const joined = new Map<string, WorkResource>()
+  for (const one of all) {
+    const key = `${one.name} ${one.unit}`
+    const before = joined.get(key)
+    joined.set(
+      key,
+      before === undefined
+        ? one
+        : {
+            ...before,
+            slots: before.slots + one.slots,
+            busy: before.busy + one.busy,
+            queued: before.queued + one.queued,
+            secondsEach: before.secondsEach ?? one.secondsEach,
+            pause: before.pause ?? one.pause,
+          },
+    )
+  }
+  return [...joined.values()]
+}
+
+function describeHeldRun(run: HoldFacts['heldRuns'][number]): string {
+  return `${short(run.organization)}: the brake holds run ${run.id}, which would block ${count(run.would_block)} devices (limit ${count(run.brake_limit)}), until it is confirmed`
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-GB')
+}
+
+function clock(ms: number): string {
+  return Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? `${new Date(ms).toISOString().slice(11, 19)} UTC` : 'some time'
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`
+  if (seconds < 5_400) return `${Math.round(seconds / 60)} min`
+  return `${(seconds / 3_600).toFixed(1)} h`
+}
+
+function short(text: string): string {
+  const line = text.replace(/\s+/g, ' ')
+  return line.length > TEXT_CHARACTERS_MAX ? `${line.slice(0, TEXT_CHARACTERS_MAX - 1)}…` : line
+}

@@ -1,0 +1,54 @@
+import { type BrokerConnection, LADDER_LEVELS, ladderLevelName, queueNamesOf, SERVICE_NAMES, UNROUTED } from '@gatehouse/broker'
+
+/** Messages that wait in each queue, without those in hand. A queue that RabbitMQ does not have is missing. */
+export type QueueDepths = ReadonlyMap<string, number>
+
+export const LADDER_QUEUES: readonly string[] = Array.from({ length: LADDER_LEVELS }, (_, level) => ladderLevelName(level))
+export const ALL_QUEUES: readonly string[] = [
+  ...SERVICE_NAMES.flatMap((service) => queueNamesOf(service)),
+  ...LADDER_QUEUES,
+  UNROUTED,
+]
+
+const FRESH_MS = 500
+const READ_MS = 5_000
+
+/**
+ * Reads the depths by passive declares: exact and immediate, where the management API is seconds behind (reference of
+ * RabbitMQ: "the message count is that of ready messages"). Whoever asks within half a second shares an answer.
+ */
+export function createDepthReader(
+  broker: Pick<BrokerConnection, 'openChannel'>,
+  nowMs: () => number,
+): (signal: AbortSignal) => Promise<QueueDepths> {
+  let last: { readonly depths: Promise<QueueDepths>; readonly atMs: number } | undefined
+  return async (signal) => {
+    if (last === undefined || nowMs() - last.atMs > FRESH_MS) {
+      const depths = readDepths(broker, AbortSignal.any([signal, AbortSignal.timeout(READ_MS)]))
+      depths.catch(() => {
+        last = undefined
+      })
+      last = { depths, atMs: nowMs() }
+    }
+    return await last.depths
+  }
+}
+
+async function readDepths(broker: Pick<BrokerConnection, 'openChannel'>, signal: AbortSignal): Promise<QueueDepths> {
+  const depths = new Map<string, number>()
+  let channel = await broker.openChannel(signal)
+  try {
+    for (const queue of ALL_QUEUES) {
+      signal.throwIfAborted()
+      try {
+        depths.set(queue, (await channel.checkQueue(queue)).messageCount)
+      } catch {
+        // A queue that is not there, or may not be asked for, costs the channel.
+        channel = await broker.openChannel(signal)
+      }
+    }
+  } finally {
+    await channel.close().catch(() => {})
+  }
+  return depths
+}
