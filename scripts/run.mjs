@@ -25,6 +25,7 @@ const VERBS = {
   bench: ([name, ...args]) => [fileOf('bench', name), ...args],
   fuzz: ([name, ...args]) => [fileOf('fuzz', name), ...args],
   torture: ([name, ...args]) => [fileOf('torture', name), ...args],
+  campaign: ([name, ...args]) => [fileOf('campaign', name), ...args],
 }
 
 function fail(code, text) {

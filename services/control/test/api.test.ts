@@ -252,7 +252,7 @@ describe('the status', () => {
     expect(holds).toContain(
       'enforcement: 18,240 mailboxes wait; 12 of 12 runspaces are busy; Set-CASMailbox takes 2.0 s; at this rate 51 min',
     )
-    expect(holds[0]).toMatch(/^2 messages are in gh.unrouted/)
+    expect(holds[0]).toMatch(/^2 messages in gh.unrouted/)
   })
 
   it('can still be read when RabbitMQ cannot be asked', async () => {

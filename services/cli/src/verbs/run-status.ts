@@ -1,6 +1,7 @@
 import { formatRows } from '../format-rows.ts'
 import { printable } from '../terminal.ts'
-import type { Page, QueryContext } from './run-queries.ts'
+import type { QueryContext } from './query-context.ts'
+import type { Page } from './run-queries.ts'
 
 type Status = { services: Record<string, unknown>[]; ladder: number | null; unrouted: number | null; holds: string[] }
 

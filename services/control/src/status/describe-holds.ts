@@ -11,14 +11,15 @@ export type HoldFacts = {
   readonly isBrokerKnown: boolean
 }
 
-/** What the messages of each are, in the plural. */
-const NOUNS: { readonly [S in ServiceName]: string } = {
-  control: 'reports',
-  discovery: 'syncs',
-  'compliance-lookup': 'mailboxes',
-  enforcement: 'mailboxes',
-  notification: 'notices',
+/** What the messages of each are, one and several. */
+const NOUNS: { readonly [S in ServiceName]: readonly [string, string] } = {
+  control: ['report', 'reports'],
+  discovery: ['sync', 'syncs'],
+  'compliance-lookup': ['mailbox', 'mailboxes'],
+  enforcement: ['mailbox', 'mailboxes'],
+  notification: ['notice', 'notices'],
 }
+const MESSAGES: readonly [string, string] = ['message', 'messages']
 const TEXT_CHARACTERS_MAX = 200
 
 /** Where work is held and by what: a sentence each, the gravest first. */
@@ -26,13 +27,15 @@ export function describeHolds(facts: HoldFacts): string[] {
   return [
     ...(facts.isBrokerKnown ? [] : ['RabbitMQ does not answer: how much waits is not known']),
     ...(facts.unrouted
-      ? [`${count(facts.unrouted)} messages are in gh.unrouted, for no queue takes them: apply the topology`]
+      ? [`${countOf(facts.unrouted, MESSAGES)} in gh.unrouted, which no queue takes: apply the topology`]
       : []),
     ...describeBlocked(facts),
     ...facts.services.flatMap(({ status, copies }) => describeService(status, copies)),
     ...facts.heldRuns.map(describeHeldRun),
-    ...(facts.ladder ? [`${count(facts.ladder)} messages wait in the delay ladder for their time`] : []),
-    ...facts.services.flatMap(({ status }) => (status.dead ? [`${status.service}: ${count(status.dead)} dead letters`] : [])),
+    ...(facts.ladder ? [`${waitOf(facts.ladder, MESSAGES)} in the delay ladder for their time`] : []),
+    ...facts.services.flatMap(({ status }) =>
+      status.dead ? [`${status.service}: ${countOf(status.dead, ['dead letter', 'dead letters'])}`] : [],
+    ),
   ]
 }
 
@@ -50,16 +53,17 @@ function describeBlocked({ services }: HoldFacts): string[] {
 function describeService(status: ServiceStatus, copies: readonly WorkerState[]): string[] {
   const { service } = status
   const waiting = (status.urgent ?? 0) + (status.bulk ?? 0) + (status.due ?? 0) + status.inHand
-  const wait = `${count(waiting)} ${NOUNS[service]} ${waiting === 1 ? 'waits' : 'wait'}`
-  if (copies.length === 0)
-    return waiting === 0 ? [] : [`${service}: ${wait.replace(NOUNS[service], 'messages')} and no copy is running`]
+  const wait = waitOf(waiting, NOUNS[service])
+  if (copies.length === 0) return waiting === 0 ? [] : [`${service}: ${waitOf(waiting, MESSAGES)} and no copy is running`]
   const paused = describePause(service, copies, wait)
   if (paused !== undefined) return [paused]
+  // While it waits for room its own rate says nothing.
+  const refused = copies.reduce((sum, { broker }) => sum + broker.refused, 0)
   const resources = joinResources(copies.flatMap((copy) => copy.resources))
   return [
     ...resources.flatMap((one) => describePausedResource(service, one)),
-    ...describeRefused(service, copies),
-    ...(waiting === 0 ? [] : [describeProgress(status, wait, waiting, resources)]),
+    ...(refused > 0 ? [describeRefused(service, refused, copies)] : []),
+    ...(waiting === 0 || refused > 0 ? [] : [describeProgress(status, wait, waiting, resources)]),
   ]
 }
 
@@ -79,11 +83,9 @@ function describePausedResource(service: ServiceName, { name, pause }: WorkResou
 }
 
 /** The queue that refuses is of whoever handles what is refused. */
-function describeRefused(service: ServiceName, copies: readonly WorkerState[]): string[] {
-  const refused = copies.reduce((sum, { broker }) => sum + broker.refused, 0)
-  if (refused === 0) return []
+function describeRefused(service: ServiceName, refused: number, copies: readonly WorkerState[]): string {
   const key = copies.map(({ broker }) => broker.refusedKey).find((one) => one !== undefined)
-  return [`${service}: ${count(refused)} publications wait, for ${inboxBehind(key)} is full`]
+  return `${service}: ${waitOf(refused, ['publication', 'publications'])}, for ${inboxBehind(key)} is full`
 }
 
 function inboxBehind(key: string | undefined): string {
@@ -137,6 +139,14 @@ function joinResources(all: readonly WorkResource[]): WorkResource[] {
 
 function describeHeldRun(run: HoldFacts['heldRuns'][number]): string {
   return `${short(run.organization)}: the brake holds run ${run.id}, which would block ${count(run.would_block)} devices (limit ${count(run.brake_limit)}), until it is confirmed`
+}
+
+function countOf(value: number, [one, several]: readonly [string, string]): string {
+  return `${count(value)} ${value === 1 ? one : several}`
+}
+
+function waitOf(value: number, nouns: readonly [string, string]): string {
+  return `${countOf(value, nouns)} ${value === 1 ? 'waits' : 'wait'}`
 }
 
 function count(value: number): string {

@@ -142,7 +142,7 @@ describe('where work is held', () => {
     ])
 
     expect(holdsOf({ depths, heldRuns: [run] })).toEqual([
-      '1 messages are in gh.unrouted, for no queue takes them: apply the topology',
+      '1 message in gh.unrouted, which no queue takes: apply the topology',
       'contoso: the brake holds run r1, which would block 300 devices (limit 250), until it is confirmed',
       '40 messages wait in the delay ladder for their time',
       'enforcement: 2 dead letters',

@@ -13,9 +13,12 @@ export type SimulatorRoutesOptions = {
   population: Population
   host: ShellHost
   faults: Faults
+  setLatency: (ms: number) => void
 }
 
-/** What tests and benches ask: /__simulator/state, /faults, /population-change. */
+const LATENCY_MS_MAX = 3_600_000
+
+/** What tests and benches ask: /__simulator/state, /faults, /latency, /population-change. */
 export function handleSimulatorRoute(
   o: SimulatorRoutesOptions,
   request: { method: string; url: URL; text: string },
@@ -28,6 +31,12 @@ export function handleSimulatorRoute(
     } else if (route === 'POST /__simulator/faults') {
       o.faults.set(JSON.parse(request.text))
       answer(response, 200, { faults: o.faults.plan })
+    } else if (route === 'POST /__simulator/latency') {
+      const { latencyMs } = JSON.parse(request.text) as { latencyMs?: unknown }
+      if (typeof latencyMs !== 'number' || !(latencyMs >= 0 && latencyMs <= LATENCY_MS_MAX))
+        throw new Error(`latencyMs: ${JSON.stringify(latencyMs)} is not a number from 0 to ${LATENCY_MS_MAX}`)
+      o.setLatency(latencyMs)
+      answer(response, 200, { latencyMs })
     } else if (route === 'POST /__simulator/population-change') {
       changeOrganization({ ...o, changes: JSON.parse(request.text) })
       answer(response, 200, { changed: true })

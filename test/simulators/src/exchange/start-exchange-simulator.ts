@@ -73,6 +73,8 @@ type Parts = {
   population: Population
   accounts: Map<string, { password: string; mayPowerShell: boolean; addresses: string[] }>
   fqdn: string
+  /** What a cmdlet takes from now on. */
+  setLatency: (ms: number) => void
 }
 
 /** Starts an Exchange server on a real socket: /PowerShell/ (WS-Management + PSRP), /EWS/Exchange.asmx, /__simulator/. */
@@ -115,6 +117,7 @@ function assemble(options: ExchangeSimulatorOptions, identity: Identity): Parts 
   const organization = new Organization(population)
   const ledger = new Ledger()
   const faults = new Faults(options.faults)
+  let { latencyMs } = options
   const [first] = population.organization.servers
   const machine = { name: first?.name ?? 'EX01', fqdn: first?.fqdn ?? `ex01.${organization.domain}` }
   const wsman = new WsmanEndpoint({
@@ -125,7 +128,7 @@ function assemble(options: ExchangeSimulatorOptions, identity: Identity): Parts 
     server: machine.name,
     machine,
     duplicateAdd: options.duplicateAdd ?? 'ignore',
-    latencyMs: () => options.latencyMs,
+    latencyMs: () => latencyMs,
     shellsMax: options.shellsMax ?? 18,
     commandsPerShellMax: options.commandsPerShellMax ?? 999,
     idleTimeoutDivisor: options.idleTimeoutDivisor ?? 1,
@@ -139,7 +142,10 @@ function assemble(options: ExchangeSimulatorOptions, identity: Identity): Parts 
     addresses: [notificationUser.toLowerCase()],
   })
   accounts.set(user.toLowerCase(), { password, mayPowerShell: true, addresses: [user.toLowerCase()] })
-  return { wsman, ews, faults, ledger, organization, population, accounts, fqdn: machine.fqdn }
+  const setLatency = (ms: number): void => {
+    latencyMs = ms
+  }
+  return { wsman, ews, faults, ledger, organization, population, accounts, fqdn: machine.fqdn, setLatency }
 }
 
 function handle(parts: Parts, request: IncomingMessage, response: ServerResponse): void {
