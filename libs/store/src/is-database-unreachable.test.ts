@@ -1,3 +1,4 @@
+import { RetryableError } from '@gatehouse/messages'
 import { expect, it } from 'vitest'
 import { isDatabaseUnreachable } from './is-database-unreachable.ts'
 
@@ -9,6 +10,7 @@ it.each([
   ['a server that is starting', withCode('57P03')],
   ['a server without a connection to spare', withCode('53300')],
   ['a connection that was lost', new Error('Connection terminated unexpectedly')],
+  ['the connection of the locks, which was lost', new RetryableError('lock-connection-lost', 'Lost')],
   ['a connection that was not made in time', new Error('timeout exceeded when trying to connect')],
 ])('sees that the database cannot be reached: %s', (_what, error) => {
   expect(isDatabaseUnreachable(error)).toBe(true)

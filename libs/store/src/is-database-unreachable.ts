@@ -7,9 +7,12 @@ const CODES = /^(08...|57P0[1-5]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|E
 /** pg gives these no code (pg 8.23.1 lib/client.js, pg-pool index.js). */
 const TEXTS = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/
 
+/** What the advisory locks say, whose connection is one of its own. */
+const LOCKS_LOST = 'lock-connection-lost'
+
 /** Whether an error of this library says that the database cannot be reached, rather than that a statement failed. */
 export function isDatabaseUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  return CODES.test(code) || TEXTS.test(error.message)
+  return code === LOCKS_LOST || CODES.test(code) || TEXTS.test(error.message)
 }

@@ -1,0 +1,69 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { runMeasuredSync, type System } from '@gatehouse/cli/system'
+import { sql } from 'kysely'
+import { describe, expect, inject, it } from 'vitest'
+import { startCuttableProxy } from '../../libs/broker/test/cuttable-proxy.ts'
+import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
+import type {} from '../environment/provided-parts.ts'
+
+const POLL_MS = 100
+/** The sync is still under way when the dependency goes down, however busy the machine is. */
+const SLOW_MS = 400
+const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 240_000, onProgress: () => {} } as const
+
+/** Resolves when `gatehouse status` says so. */
+async function whenHeld(system: System, pattern: RegExp, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted()
+    const { holds } = (await system.control.get('/api/status')) as { holds: string[] }
+    if (holds.some((hold) => pattern.test(hold))) return
+    await delay(POLL_MS, undefined, { signal })
+  }
+}
+
+async function countWrites(system: System): Promise<number> {
+  const { rows } = await sql<{ n: number }>`select count(*)::int as n from access_changes where written_at is not null`.execute(
+    system.store.db,
+  )
+  return rows[0]?.n ?? 0
+}
+
+describe('a dependency that is down for longer than the attempts of a message would last', { timeout: 240_000 }, () => {
+  it('keeps compliance-lookup from its queues, and costs nothing: Graph', async ({ signal }) => {
+    await using system = await startTestSystem({}, signal)
+    await system.simulators.post('microsoft', '/__simulator/faults', { graph: { unavailable: true } })
+
+    const sync = runMeasuredSync(system, FULL, signal)
+    await whenHeld(system, /^compliance-lookup is paused since .*: Graph: .*mailboxes wait$/, signal)
+    await system.simulators.post('microsoft', '/__simulator/faults', {})
+    const { run } = await sync
+
+    expect(run.status).toBe('succeeded')
+    expect(await readEndState(system)).toMatchObject(RIGHT)
+  })
+
+  it('keeps every worker from its queues, and costs nothing: PostgreSQL', async ({ signal }) => {
+    await using proxy = await startCuttableProxy(inject('parts').databaseUrl)
+    const env = { ...process.env, GATEHOUSE_DATABASE_URL: proxy.url, GATEHOUSE_BROKER_MAX_ATTEMPTS: '1' }
+    await using system = await startTestSystem({ latencyMs: SLOW_MS, env }, signal)
+    const waiting = async (): Promise<number> => {
+      const texts = await Promise.all(
+        [...system.workers.running.values()].map(async ({ ready }) => await (await fetch(`${ready.healthUrl}/metrics`)).text()),
+      )
+      return texts.filter((text) => /gatehouse_dependency_paused\{dependency="PostgreSQL",[^}]*\} 1/.test(text)).length
+    }
+
+    const sync = runMeasuredSync(system, FULL, signal)
+    while ((await countWrites(system)) < 20) await delay(POLL_MS, undefined, { signal })
+    proxy.refuse(true)
+    proxy.cut()
+    // Those that had a message in hand have noticed; control, discovery and notification may have had none.
+    while ((await waiting()) < 2) await delay(POLL_MS, undefined, { signal })
+    proxy.refuse(false)
+    const { run } = await sync
+
+    expect(run.status).toBe('succeeded')
+    // With a single attempt each, any that had been spent would have left a dead letter.
+    expect(await readEndState(system)).toMatchObject(RIGHT)
+  })
+})
