@@ -53,6 +53,7 @@ export class MessageConsumer implements Consumer {
   private isStopping = false
   /** Away from the queues because of a dependency; resolves when it has come back to them. */
   private holding: Promise<void> | undefined
+  private wasHeld = false
   private probing: { readonly delivery: Delivery; readonly resolve: () => void } | undefined
   /** Aborted when it stops: whoever only waits waits no longer. */
   private readonly hurry = new AbortController()
@@ -105,7 +106,7 @@ export class MessageConsumer implements Consumer {
     try {
       await this.subscriptions.ready()
     } catch (error) {
-      if (this.holding === undefined) throw error
+      if (!this.wasHeld) throw error
     }
   }
 
@@ -253,6 +254,7 @@ export class MessageConsumer implements Consumer {
     const { untilMs, reason } = hold.pause
     const fields = { service, dependency: hold.name, untilMs, reason }
     log.warn(error === undefined ? fields : { ...fields, err: error }, 'Takes no messages: a dependency does not answer')
+    this.wasHeld = true
     this.holding = holdConsumption(
       {
         read: () => this.readHold(),

@@ -81,7 +81,7 @@ export class QueueSubscription {
     this.stopping.abort()
     const tag = this.consumerTag
     this.consumerTag = undefined
-    if (tag !== undefined && this.channel !== undefined) await settlesWithin(this.channel.cancel(tag), CANCEL_TIMEOUT_MS)
+    if (tag !== undefined && this.channel !== undefined) await settlesWithin(cancelOn(this.channel, tag), CANCEL_TIMEOUT_MS)
   }
 
   /** Closes the channel: what is not settled goes back to the queue. */
@@ -129,4 +129,9 @@ export class QueueSubscription {
     this.delivering.isOpen = false
     this.onLost(this.delivering)
   }
+}
+
+/** amqplib throws at once when the channel has just been lost; here that is a rejection, and the request leaves in this turn. */
+async function cancelOn(channel: Channel, tag: string): Promise<void> {
+  await channel.cancel(tag)
 }
