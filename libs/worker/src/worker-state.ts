@@ -6,6 +6,7 @@ export type WorkResource = {
   readonly name: string
   readonly unit: string
   readonly slots: number
+  readonly open: number
   readonly busy: number
   /** Work in hand that waits for one to be free. */
   readonly queued: number
@@ -15,8 +16,12 @@ export type WorkResource = {
   readonly pause: Pause | undefined
 }
 
+/** Raised when a field is taken away or changes its meaning: copies of two builds may run at once. */
+export const WORKER_STATE_VERSION = 1
+
 /** What a running copy of a worker says of itself. */
 export type WorkerState = {
+  readonly version: number
   readonly broker: Omit<BrokerStats, 'consumers'>
   readonly consumer: (BrokerStats['consumers'][number] & { readonly handledPerSecond: number }) | undefined
   readonly resources: readonly WorkResource[]
@@ -37,6 +42,7 @@ export function createWorkerStateReader(o: {
     const handledPerSecond = atMs > last.atMs ? ((handled - last.handled) * 1_000) / (atMs - last.atMs) : 0
     last = { handled, atMs }
     return {
+      version: WORKER_STATE_VERSION,
       broker,
       consumer: consumer === undefined ? undefined : { ...consumer, handledPerSecond: Math.max(0, handledPerSecond) },
       resources: o.resources(),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { storeWorkerState } from '@gatehouse/store'
+import { WORKER_STATE_VERSION } from '@gatehouse/worker'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ApiDeps } from '../src/api/api-deps.ts'
 import { startApi } from '../src/api/start-api.ts'
@@ -209,6 +210,7 @@ describe('devices', () => {
 
 describe('the status', () => {
   const busy = {
+    version: WORKER_STATE_VERSION,
     broker: { state: 'ready', blockedMs: 0, unconfirmed: 0, toPublish: 0, refused: 0 },
     consumer: {
       service: 'enforcement',
@@ -221,7 +223,7 @@ describe('the status', () => {
       handledPerSecond: 6,
     },
     resources: [
-      { name: 'contoso', unit: 'runspaces', slots: 12, busy: 12, queued: 60, call: 'Set-CASMailbox', secondsEach: 2 },
+      { name: 'contoso', unit: 'runspaces', slots: 12, open: 12, busy: 12, queued: 60, call: 'Set-CASMailbox', secondsEach: 2 },
     ],
   }
 

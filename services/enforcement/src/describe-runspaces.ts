@@ -8,6 +8,7 @@ export function describeRunspaces({ name, runspaces, connection, breaker, writeM
     name,
     unit: 'runspaces',
     slots: stats === undefined ? runspaces : Math.min(runspaces, stats.shellsAllowed),
+    open: stats?.shells ?? 0,
     busy: stats?.busy ?? 0,
     queued: stats?.queued ?? 0,
     call: 'Set-CASMailbox',

@@ -1,7 +1,6 @@
 import { createTopology } from '@gatehouse/broker'
 import type { System } from '@gatehouse/cli/system'
 import { connect } from 'amqplib'
-import { request } from 'undici'
 
 export type QueueReader = { read(): Promise<Map<string, number>> } & AsyncDisposable
 
@@ -13,7 +12,7 @@ export async function limitInboxes(system: System, lengthMax: number, signal: Ab
   for (const policy of createTopology({ vhost: broker.vhost }).policies) {
     if (!policy.name.endsWith('-work')) continue
     const path = `/api/policies/${encodeURIComponent(broker.vhost)}/${policy.name}`
-    const { statusCode, body } = await request(new URL(path, broker.managementUrl), {
+    const answer = await fetch(new URL(path, broker.managementUrl), {
       method: 'PUT',
       headers: {
         'content-type': 'application/json',
@@ -27,8 +26,8 @@ export async function limitInboxes(system: System, lengthMax: number, signal: Ab
       }),
       signal,
     })
-    if (statusCode >= 300) throw new Error(`${path}: HTTP ${statusCode} ${await body.text()}`)
-    await body.dump()
+    if (!answer.ok) throw new Error(`${path}: HTTP ${answer.status} ${await answer.text()}`)
+    await answer.body?.cancel()
   }
 }
 

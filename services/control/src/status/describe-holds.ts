@@ -53,9 +53,8 @@ function describeBlocked({ services }: HoldFacts): string[] {
 function describeService(status: ServiceStatus, copies: readonly WorkerState[]): string[] {
   const { service } = status
   const waiting = (status.urgent ?? 0) + (status.bulk ?? 0) + (status.due ?? 0) + status.inHand
-  const wait = waitOf(waiting, NOUNS[service])
-  if (copies.length === 0) return waiting === 0 ? [] : [`${service}: ${waitOf(waiting, MESSAGES)} and no copy is running`]
-  const paused = describePause(service, copies, wait)
+  if (status.copies === 0) return waiting === 0 ? [] : [`${service}: ${waitOf(waiting, MESSAGES)} and no copy is running`]
+  const paused = describePause(service, copies, waiting)
   if (paused !== undefined) return [paused]
   // While it waits for room its own rate says nothing.
   const refused = copies.reduce((sum, { broker }) => sum + broker.refused, 0)
@@ -63,18 +62,19 @@ function describeService(status: ServiceStatus, copies: readonly WorkerState[]):
   return [
     ...resources.flatMap((one) => describePausedResource(service, one)),
     ...(refused > 0 ? [describeRefused(service, refused, copies)] : []),
-    ...(waiting === 0 || refused > 0 ? [] : [describeProgress(status, wait, waiting, resources)]),
+    ...(waiting === 0 || refused > 0 ? [] : [describeProgress(status, waiting, resources)]),
   ]
 }
 
-function describePause(service: ServiceName, copies: readonly WorkerState[], wait: string): string | undefined {
+function describePause(service: ServiceName, copies: readonly WorkerState[], waiting: number): string | undefined {
   const held = copies.flatMap(({ consumer }) => consumer?.held ?? [])
   const [first] = held
-  if (first === undefined) return undefined
+  // Idle after an outage: the next message will find out.
+  if (first === undefined || (first.isProbing && waiting === 0)) return undefined
   const which = held.length === copies.length ? service : `${held.length} of ${copies.length} copies of ${service}`
   const reason = first.reason === '' ? `${first.by} does not answer` : `${first.by}: ${short(first.reason)}`
   const until = first.isProbing ? 'one message goes first to find out' : `until ${clock(first.untilMs)}`
-  return `${which} ${held.length > 1 && which !== service ? 'are' : 'is'} paused since ${clock(first.sinceMs)}: ${reason}; ${until}; ${wait}`
+  return `${which} ${held.length > 1 && which !== service ? 'are' : 'is'} paused since ${clock(first.sinceMs)}: ${reason}; ${until}; ${waitOf(waiting, NOUNS[service])}`
 }
 
 function describePausedResource(service: ServiceName, { name, pause }: WorkResource): string[] {
@@ -97,17 +97,19 @@ function inboxBehind(key: string | undefined): string {
   return `the inbox of ${handlers.join(' or ')}`
 }
 
-function describeProgress(status: ServiceStatus, wait: string, waiting: number, resources: readonly WorkResource[]): string {
-  const parts = [wait]
-  const busy = resources.find((one) => one.busy >= one.slots && one.queued > 0)
+function describeProgress(status: ServiceStatus, waiting: number, resources: readonly WorkResource[]): string {
+  const parts = [waitOf(waiting, NOUNS[status.service])]
+  const wanted = resources.find((one) => one.queued > 0 && (one.busy >= one.slots || one.open < one.slots))
   let perSecond = status.handledPerSecond
-  if (busy !== undefined) {
-    parts.push(`${busy.busy} of ${busy.slots} ${busy.unit} are busy`)
-    if (busy.secondsEach !== undefined && busy.secondsEach > 0) {
-      parts.push(`${busy.call} takes ${busy.secondsEach.toFixed(1)} s`)
-      perSecond = busy.slots / busy.secondsEach
+  if (wanted === undefined) parts.push(`${perSecond} a second are handled`)
+  else if (wanted.busy < wanted.slots) parts.push(`only ${wanted.open} of ${wanted.slots} ${wanted.unit} are open`)
+  else {
+    parts.push(`${wanted.busy} of ${wanted.slots} ${wanted.unit} are busy`)
+    if (wanted.secondsEach !== undefined && wanted.secondsEach > 0) {
+      parts.push(`${wanted.call} takes ${wanted.secondsEach.toFixed(1)} s`)
+      perSecond = wanted.slots / wanted.secondsEach
     }
-  } else parts.push(`${perSecond} a second are handled`)
+  }
   if (status.limit < status.ceiling)
     parts.push(`at most ${status.limit} at once instead of ${status.ceiling}, for it was throttled or slow`)
   if (perSecond > 0) parts.push(`at this rate ${duration(waiting / perSecond)}`)
@@ -127,6 +129,7 @@ function joinResources(all: readonly WorkResource[]): WorkResource[] {
         : {
             ...before,
             slots: before.slots + one.slots,
+            open: before.open + one.open,
             busy: before.busy + one.busy,
             queued: before.queued + one.queued,
             secondsEach: before.secondsEach ?? one.secondsEach,

@@ -1,4 +1,4 @@
-import type { WorkerState } from '@gatehouse/worker'
+import { WORKER_STATE_VERSION, type WorkerState } from '@gatehouse/worker'
 import { describe, expect, it } from 'vitest'
 import { planStatus, type StatusFacts } from './plan-status.ts'
 
@@ -11,6 +11,7 @@ type Changes = {
 }
 
 const stateOf = (service: NonNullable<WorkerState['consumer']>['service'], changes: Changes = {}): WorkerState => ({
+  version: WORKER_STATE_VERSION,
   broker: {
     state: 'ready',
     blocked: undefined,
@@ -53,6 +54,7 @@ const runspaces = {
   name: 'contoso',
   unit: 'runspaces',
   slots: 12,
+  open: 12,
   busy: 12,
   queued: 60,
   call: 'Set-CASMailbox',
@@ -75,8 +77,16 @@ describe('where work is held', () => {
     ])
   })
 
+  it('is at runspaces that cannot be opened', () => {
+    const resources = [{ ...runspaces, open: 2, busy: 2, pause: undefined }]
+
+    expect(holdsOf({ workers: [copy(stateOf('enforcement', { consumer: { running: 62 }, resources }))] })).toEqual([
+      'enforcement: 62 mailboxes wait; only 2 of 12 runspaces are open',
+    ])
+  })
+
   it('adds the copies of a worker up', () => {
-    const half = { ...runspaces, slots: 6, busy: 6, queued: 30, pause: undefined }
+    const half = { ...runspaces, slots: 6, open: 6, busy: 6, queued: 30, pause: undefined }
     const one = copy(stateOf('enforcement', { consumer: { running: 36 }, resources: [half] }))
     const other = copy(stateOf('enforcement', { consumer: { running: 36 }, resources: [half] }))
 
@@ -101,6 +111,20 @@ describe('where work is held', () => {
       }),
     ).toEqual([
       'compliance-lookup is paused since 13:59:00 UTC: Graph: Graph is throttling us (HTTP 429); until 14:03:20 UTC; 1,200 mailboxes wait',
+    ])
+  })
+
+  it('is nowhere when a worker that has nothing to do has not found out yet whether a dependency answers again', () => {
+    const held = { by: 'Mail server', isProbing: true, sinceMs: NOW - 60_000, untilMs: NOW - 1_000, reason: 'Down' }
+
+    expect(holdsOf({ workers: [copy(stateOf('notification', { consumer: { held } }))] })).toEqual([])
+  })
+
+  it('is told of a copy of another build only that it runs', () => {
+    const other = { ...stateOf('notification', { consumer: { running: 9 } }), version: 99 }
+
+    expect(holdsOf({ depths: new Map([['gh.notification', 3]]), workers: [copy(other)] })).toEqual([
+      'notification: 3 notices wait; 0 a second are handled',
     ])
   })
 

@@ -1,6 +1,6 @@
 import { deadQueueOf, dueQueueOf, inboxOf, SERVICE_NAMES, type ServiceName, UNROUTED } from '@gatehouse/broker'
 import type { Row, WorkerStateRow } from '@gatehouse/store'
-import type { WorkerState } from '@gatehouse/worker'
+import { WORKER_STATE_VERSION, type WorkerState } from '@gatehouse/worker'
 import { describeHolds } from './describe-holds.ts'
 import { LADDER_QUEUES, type QueueDepths } from './queue-depths.ts'
 
@@ -46,8 +46,10 @@ const SILENT_MS = 15_000
 export function planStatus(facts: StatusFacts): Status {
   const alive = facts.workers.filter((worker) => worker.age_ms <= SILENT_MS)
   const services = SERVICE_NAMES.map((service) => {
-    const copies = alive.filter((worker) => worker.worker === service).map((worker) => worker.state)
-    return { status: serviceStatus(service, copies, facts), copies }
+    const running = alive.filter((worker) => worker.worker === service)
+    // A copy of another build counts as running; what it says may mean something else.
+    const copies = running.map((worker) => worker.state).filter((state) => state.version === WORKER_STATE_VERSION)
+    return { status: { ...serviceStatus(service, copies, facts), copies: running.length }, copies }
   })
   const ladder = sumOf(LADDER_QUEUES, facts.depths)
   const unrouted = sumOf([UNROUTED], facts.depths)
