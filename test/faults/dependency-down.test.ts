@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { runMeasuredSync, type System } from '@gatehouse/cli/system'
 import { sql } from 'kysely'
 import { describe, expect, inject, it } from 'vitest'
-import { startCuttableProxy } from '../../libs/broker/test/cuttable-proxy.ts'
+import { startCuttableProxy } from '../environment/cuttable-proxy.ts'
 import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
 import type {} from '../environment/provided-parts.ts'
 
