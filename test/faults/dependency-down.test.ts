@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { runMeasuredSync, type System } from '@gatehouse/cli/system'
 import { sql } from 'kysely'
 import { describe, expect, inject, it } from 'vitest'
-import { startCuttableProxy } from '../environment/cuttable-proxy.ts'
 import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
+import { startCuttableProxy } from '../environment/cuttable-proxy.ts'
 import type {} from '../environment/provided-parts.ts'
 
 const POLL_MS = 100

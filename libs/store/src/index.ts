@@ -22,6 +22,7 @@ export {
 } from './connectors.ts'
 export { createDatabase, type DatabaseOptions, type Store } from './create-database.ts'
 export { type DeadLetterAction, insertDeadLetterAction, readDeadLetterActions } from './dead-letter-actions.ts'
+export type { ReplayCounts } from './dead-letter-tables.ts'
 export {
   type MailboxKey,
   type MailboxToDecide,
@@ -136,7 +137,6 @@ export type {
   Database,
   NewRow,
   ProblemJson,
-  ReplayCounts,
   Row,
   SyncType,
 } from './schema.ts'

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type Kysely, sql, type Transaction } from 'kysely'
+import type { ReplayCounts, ReplayState } from './dead-letter-tables.ts'
 import { lockInTransaction } from './lock-in-transaction.ts'
-import type { Database, ProblemJson, ReplayCounts, ReplayState, Row } from './schema.ts'
+import type { Database, ProblemJson, Row } from './schema.ts'
 
 export type NewReplay = {
   readonly actor: string

@@ -1,4 +1,6 @@
-import type { ColumnType, Generated, Insertable, JSONColumnType, Selectable } from 'kysely'
+import type { ColumnType, Generated, Insertable, Selectable } from 'kysely'
+import type { BigInt8, Json, NullableTimestamp, Timestamp } from './column-types.ts'
+import type { DeadLetterActionsTable, DiscardedLettersTable, ReplaysTable } from './dead-letter-tables.ts'
 
 /**
  * The tables of Gatehouse as kysely sees them (design §5). Every table has exactly one writer, named above it.
@@ -34,12 +36,6 @@ export type Database = {
   audit: AuditTable
   worker_states: WorkerStatesTable
 }
-
-type Timestamp = ColumnType<Date, Date | string, Date | string>
-type NullableTimestamp = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>
-type Json<T extends object> = JSONColumnType<T, string | T, string | T>
-/** PostgreSQL bigint as a number: versions and counts stay far below 2^53; the pool's type parser converts them. */
-type BigInt8 = ColumnType<number, number | undefined, number>
 
 export type ConnectorStatus = 'none' | 'connectionPending' | 'connected' | 'disconnected'
 export type SyncType = 'fullSync' | 'deltaSync'
@@ -317,65 +313,6 @@ export type NoticesTable = {
   problem: ColumnType<ProblemJson | null, string | null | undefined, string | null>
   created_at: Timestamp
   sent_at: NullableTimestamp
-}
-
-/** Writer: control. Append-only: what was done to dead letters, by whom, to which, and what came of it. */
-export type DeadLetterActionsTable = {
-  id: string
-  action: 'replay' | 'replay-stop' | 'replay-resume' | 'replay-end' | 'discard' | 'restore' | 'edit' | 'export' | 'import'
-  /** One dead queue; several of them with commas between. */
-  queue: string
-  message_id: string | null
-  actor: string
-  detail: Json<Record<string, unknown>>
-  at: Timestamp
-}
-
-export type ReplayState = 'running' | 'stopped' | 'finished'
-/**
- * `returned`: sent, and dead again. `unaccounted`: not in the dead queue any more and not known to be sent: by a copy that died
- * before it noted it, or taken away by somebody else.
- */
-export type ReplayCounts = { selected: number; sent: number; returned: number; unaccounted: number }
-
-/**
- * Writer: control. A replay of dead letters. `selection` holds the keys of its letters by service, so that whoever goes on with
- * it after a crash sends the same ones. At most one that runs in any dead queue.
- */
-export type ReplaysTable = {
-  id: string
-  state: ReplayState
-  services: string[]
-  filter: Json<Record<string, unknown>>
-  options: Json<Record<string, unknown>>
-  hash: string
-  selection: Json<Record<string, string[]>>
-  counts: Json<ReplayCounts>
-  canary_passed_at: NullableTimestamp
-  problem: ColumnType<ProblemJson | null, string | null | undefined, string | null>
-  actor: string
-  started_at: Timestamp
-  finished_at: NullableTimestamp
-}
-
-/**
- * Writer: control. Letters taken out of the dead queues on purpose. `headers` is their JSON: as bytes, since PostgreSQL's own
- * text and JSON take no NUL character, and a letter must come back as it was. `fingerprint` is the same for the same letter.
- */
-export type DiscardedLettersTable = {
-  id: string
-  fingerprint: string
-  service: string
-  message_id: string
-  type: string
-  content_type: string | null
-  headers: Buffer
-  content: Buffer
-  reason: string
-  discarded_by: string
-  discarded_at: Timestamp
-  restored_by: string | null
-  restored_at: NullableTimestamp
 }
 
 /**
