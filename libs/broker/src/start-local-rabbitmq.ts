@@ -39,6 +39,7 @@ type Node = { ports: Ports; directory: string; user: string; password: string; p
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/sbin:/opt/homebrew/bin'
 const CTL_TIMEOUT_MS = 60_000
 const START_ATTEMPTS = 3
+const DEAD_LETTER_CONFIRM_MS = 10_000
 const START_TIMEOUT_MS = 120_000
 
 /**
@@ -175,6 +176,10 @@ async function writeSettings({ ports, directory, user, password }: Node): Promis
   await writeFile(join(directory, 'rabbitmq.conf'), `${settings.join('\n')}\n`, { mode: 0o600 })
   await writeFile(join(directory, 'enabled_plugins'), '[rabbitmq_management].\n')
   await writeFile(join(directory, 'rabbitmq-env.conf'), '')
+  // What a quorum queue dead-letters while its target is still starting is sent again only after this; by default 3 minutes, for
+  // which the delay ladder then stands still after a restart (rabbit.app; rabbit_fifo_dlx_worker.erl). Only Erlang terms can say it.
+  const confirmTimeout = `[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, ${DEAD_LETTER_CONFIRM_MS}}]}].\n`
+  await writeFile(join(directory, 'advanced.config'), confirmTimeout)
 }
 
 function environmentOf({ directory }: Node, ports: Ports): Record<string, string> {
