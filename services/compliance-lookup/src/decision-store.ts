@@ -26,14 +26,7 @@ export async function warmDecisionStore(pool: Store['pool']): Promise<void> {
 const BATCH_MAX = 32
 const CONCURRENCY = 2
 
-export type DecisionStoreOptions = {
-  readonly pool: Store['pool']
-  readonly missingRefreshesMax: number
-  /** How long PostgreSQL took over a statement, without what the mailboxes waited to be in it. */
-  readonly measured?: (latencyMs: number) => void
-}
-
-export function createDecisionStore(o: DecisionStoreOptions): DecisionStore {
+export function createDecisionStore(o: { pool: Store['pool']; missingRefreshesMax: number }): DecisionStore {
   const batching = { keyOf: (one: { mailboxId: string }) => one.mailboxId, batchMax: BATCH_MAX, concurrency: CONCURRENCY }
   return {
     read: batchCalls({
@@ -43,12 +36,7 @@ export function createDecisionStore(o: DecisionStoreOptions): DecisionStore {
     }),
     store: batchCalls({
       ...batching,
-      run: async (decisions: readonly NewMailboxDecision[]) => {
-        const startedAt = performance.now()
-        const versions = await storeMailboxDecisions(o.pool, decisions)
-        o.measured?.(performance.now() - startedAt)
-        return versions
-      },
+      run: (decisions: readonly NewMailboxDecision[]) => storeMailboxDecisions(o.pool, decisions),
     }),
   }
 }

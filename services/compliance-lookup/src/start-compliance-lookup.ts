@@ -1,4 +1,4 @@
-import { Breaker, ConcurrencyLimit, createDependency } from '@gatehouse/broker'
+import { Breaker, createDependency } from '@gatehouse/broker'
 import { createGraph } from '@gatehouse/graph'
 import { done, later } from '@gatehouse/messages'
 import { AdvisoryLocks, readOpenRunOf, readRunReadiness } from '@gatehouse/store'
@@ -32,7 +32,6 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
   stack.use(locks)
   await locks.open()
   const { caFile, clientSecretFile, ...graph } = settings.graph
-  const limit = new ConcurrencyLimit({ ceiling: CONCURRENCY, now: () => performance.now() })
   const deps: ComplianceLookupDeps = {
     pool: store.pool,
     db: store.db,
@@ -47,11 +46,7 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
       }),
     ),
     gate: createRefreshGate({ read: (id) => readRunReadiness(store.pool, id), waitMs: GATE_WAIT_MS, pollMs: GATE_POLL_MS }),
-    decisions: createDecisionStore({
-      pool: store.pool,
-      missingRefreshesMax: settings.graph.deviceMissingRefreshes,
-      measured: (latencyMs) => limit.measured(latencyMs),
-    }),
+    decisions: createDecisionStore({ pool: store.pool, missingRefreshesMax: settings.graph.deviceMissingRefreshes }),
     maxAttempts: settings.broker.maxAttempts,
     shrinkPercentMax: settings.graph.shrinkPercentMax,
     log,
@@ -61,7 +56,6 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
     service: 'compliance-lookup',
     concurrency: CONCURRENCY,
     handlerTimeoutMs: HANDLER_MS,
-    limit,
     dependencies: [
       createDependency({
         name: 'Graph',

@@ -99,6 +99,31 @@ describe('a slot to send in', () => {
   })
 })
 
+describe('the sends under way', () => {
+  it('are halved when the server is busy, and more again when it takes them', async () => {
+    const outbox = outboxOf(4)
+    const signal = AbortSignal.timeout(10_000)
+    const slots = await Promise.all([1, 2, 3, 4].map(() => outbox.takeSlot(signal)))
+    outbox.noteSend({ startedAt: performance.now(), isBusy: true })
+    for (const slot of slots) slot[Symbol.dispose]()
+
+    const two = await Promise.all([1, 2].map(() => outbox.takeSlot(signal)))
+    let hasThird = false
+    const third = outbox.takeSlot(signal).then((slot) => {
+      hasThird = true
+      return slot
+    })
+    await Promise.resolve()
+    expect(hasThird).toBe(false)
+    for (let each = 0; each < 10; each++) outbox.noteSend({ startedAt: performance.now(), isBusy: false })
+    two[0]?.[Symbol.dispose]()
+
+    await third
+    await outbox.takeSlot(signal)
+    expect(hasThird).toBe(true)
+  })
+})
+
 describe('a pause', () => {
   it('lasts until the latest moment that anybody asked for', () => {
     const outbox = outboxOf(1)

@@ -1,10 +1,15 @@
-import type { Pause } from '@gatehouse/broker'
+import { ConcurrencyLimit, type Pause } from '@gatehouse/broker'
 import type { MailSender } from '@gatehouse/mail'
 import { abortReason } from '@gatehouse/messages'
 
 export type OutboxSettings = { readonly messagesPerMinute: number; readonly enrolUrl: string }
 
-export type OutboxOptions = { readonly sender: MailSender; readonly settings: OutboxSettings; readonly sendsMax: number }
+export type OutboxOptions = {
+  readonly sender: MailSender
+  readonly settings: OutboxSettings
+  /** Sends under way at most; fewer while the server is slow or busy. */
+  readonly sendsMax: number
+}
 
 /**
  * What this process knows about sending for one organisation: its sender, how many sends may be under way, until when the
@@ -15,7 +20,7 @@ export class Outbox {
   readonly enrolUrl: URL
   /** Rates of at least one a second are counted by the second: the same rate without bursts, and a cheaper count. */
   readonly rate: { readonly messagesMax: number; readonly windowMs: number }
-  readonly #sendsMax: number
+  readonly #limit: ConcurrencyLimit
   #sending = 0
   readonly #waiting: (() => void)[] = []
   #pause: Pause | undefined
@@ -30,25 +35,39 @@ export class Outbox {
       perMinute < 60
         ? { messagesMax: perMinute, windowMs: 60_000 }
         : { messagesMax: Math.floor(perMinute / 60), windowMs: 1_000 }
-    this.#sendsMax = options.sendsMax
+    this.#limit = new ConcurrencyLimit({ ceiling: options.sendsMax, now: () => performance.now() })
   }
 
   /** A slot to send in, in the order of asking; given back when disposed. Rejects with the signal's reason. */
   async takeSlot(signal: AbortSignal): Promise<Disposable> {
     signal.throwIfAborted()
-    if (this.#sending < this.#sendsMax) this.#sending += 1
+    if (this.#sending < this.#limit.current) this.#sending += 1
     else await this.#waitForSlot(signal)
     let isHeld = true
     return {
       [Symbol.dispose]: () => {
         if (!isHeld) return
         isHeld = false
-        const next = this.#waiting.shift()
-        // The slot passes on to the next one; nobody who comes later can take it meanwhile.
-        if (next === undefined) this.#sending -= 1
-        else next()
+        this.#sending -= 1
+        this.#admit()
       },
     }
+  }
+
+  /** The next ones take their slots here and now, so that nobody who comes later can. */
+  #admit(): void {
+    while (this.#sending < this.#limit.current) {
+      const next = this.#waiting.shift()
+      if (next === undefined) return
+      this.#sending += 1
+      next()
+    }
+  }
+
+  /** A send has ended, well or because the server is busy; how long the server took is only known of the former. */
+  noteSend(send: { readonly startedAt: number; readonly isBusy: boolean }): void {
+    this.#limit.ended(send.isBusy ? 'overload' : 'fine', { startedAt: send.startedAt, inHand: this.#sending })
+    if (!send.isBusy) this.#limit.measured(performance.now() - send.startedAt)
   }
 
   async #waitForSlot(signal: AbortSignal): Promise<void> {

@@ -86,10 +86,13 @@ async function attempt(
   const begun = await beginSending(deps.pool, notice, outbox.rate)
   if ('waitMs' in begun) return later(outbox.nextTurnMs(begun.waitMs, lane, deps.now().getTime()), 'mail-rate')
   const which = { id: notice.id, attempt: begun.attempt }
+  const startedAt = performance.now()
   try {
     await outbox.sender.send(mail, signal)
+    outbox.noteSend({ startedAt, isBusy: false })
   } catch (error) {
     signal.throwIfAborted()
+    if (error instanceof RetryableError && error.retryAfterMs !== undefined) outbox.noteSend({ startedAt, isBusy: true })
     return await settleFailure(error, which, { outbox, deps })
   }
   outbox.noteSent(deps.now().getTime())
