@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
-/** `unit`: beside the code, no sockets, no sleeping. `real`: against one RabbitMQ and one PostgreSQL, each file with its own vhost and database. */
+/**
+ * `unit`: beside the code, no sockets, no sleeping. `real`: against one RabbitMQ and one PostgreSQL, each file with its own vhost
+ * and database. `brokers`: what libs/broker promises, on each RabbitMQ that can be had.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -12,6 +15,7 @@ export default defineConfig({
             'test/simulators/src/**/*.test.ts',
             'test/torture/**/*.test.ts',
             'scripts/*.test.ts',
+            'test/environment/*.test.ts',
           ],
           // These tests share nothing that one could spoil for another, and a process per file would take most of their time.
           isolate: false,
@@ -28,10 +32,23 @@ export default defineConfig({
             'scripts/test/**/*.test.ts',
             'test/{conformance,end-to-end,faults}/**/*.test.ts',
           ],
+          exclude: ['**/node_modules/**', 'test/conformance/broker/**'],
           globalSetup: 'test/environment/start-real-parts.ts',
           setupFiles: 'test/environment/check-nothing-left.ts',
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'brokers',
+          include: ['test/conformance/broker/**/*.test.ts'],
+          globalSetup: 'test/environment/start-test-brokers.ts',
+          setupFiles: 'test/environment/check-nothing-left.ts',
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

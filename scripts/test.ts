@@ -32,7 +32,8 @@ try {
 }
 
 function toArgument(argument: string): string[] {
-  if (argument === 'unit' || argument === 'real') return ['--project', argument]
+  if (argument === 'unit') return ['--project', argument]
+  if (argument === 'real') return ['--project', 'real', '--project', 'brokers']
   if (/^[a-z-]+$/.test(argument) && existsSync(join(ROOT, 'test', argument))) return [`test/${argument}/`]
   return [argument]
 }

@@ -8,12 +8,14 @@ import { waitForManagement } from './wait-for-management.ts'
 
 const IMAGE = 'rabbitmq:4-management'
 const PULL_TIMEOUT_MS = 10 * 60_000
+/** An engine that is there answers in milliseconds. */
+const ASK_TIMEOUT_MS = 5_000
 const COMMAND_TIMEOUT_MS = 60_000
 const START_TIMEOUT_MS = 120_000
 
-/** Tells whether a Docker engine answers here. */
+/** Tells whether a Docker engine answers here: the one of DOCKER_HOST or of the default socket. At most five seconds. */
 export async function findDockerEngine(run: RunProgram, signal: AbortSignal): Promise<boolean> {
-  const version = await run('docker', ['version', '--format', '{{.Server.Version}}'], { signal, timeoutMs: 10_000 })
+  const version = await run('docker', ['version', '--format', '{{.Server.Version}}'], { signal, timeoutMs: ASK_TIMEOUT_MS })
   return version.code === 0
 }
 

@@ -24,6 +24,15 @@ const DEFAULTS = {
 /** Two nodes and two test files may start at once on two cores. */
 export const START_TIMEOUT_MS = 180_000
 
+/** What a test may do to a node that is its own. */
+export type NodeUnderTest = Pick<LocalRabbitmq, 'amqpUrl' | 'managementUrl' | 'stop' | 'restart' | 'rabbitmqctl'>
+
+/** Where the tests find a broker, and how they start another one of its kind, to break it. */
+export type BrokerSource = {
+  readonly shared: { readonly amqpUrl: string; readonly managementUrl: string } | undefined
+  startNode(directory: string, signal: AbortSignal): Promise<NodeUnderTest>
+}
+
 /** A virtual host of its own with the topology applied. */
 export type BrokerUnderTest = AsyncDisposable & {
   readonly signal: AbortSignal
@@ -31,7 +40,7 @@ export type BrokerUnderTest = AsyncDisposable & {
   /** With the administrator's user and password. */
   readonly url: string
   /** The node, when it was started for this file alone. */
-  readonly node: LocalRabbitmq | undefined
+  readonly node: NodeUnderTest | undefined
   readonly admin: ManagementAccess
   /** Connects as the administrator, or as a worker's user. */
   connect(options?: Partial<BrokerOptions> & { as?: ServiceName }): Promise<BrokerConnection>
@@ -42,16 +51,22 @@ export type BrokerUnderTest = AsyncDisposable & {
   manage(call: { method: 'GET' | 'PUT' | 'POST' | 'DELETE'; path: string; body?: unknown }): Promise<unknown>
 }
 
-type Shared = { amqpUrl: string; managementUrl: string }
+const OF_THIS_RUN: BrokerSource = {
+  get shared() {
+    return (inject as (key: string) => BrokerSource['shared'])('parts')
+  },
+  startNode: (directory, signal) => startLocalRabbitmq({ directory, log: SILENT, signal }),
+}
 
 /** Uses the node that the test run provides, else starts one. `own` always starts one, for tests that break it. */
-export async function startBrokerUnderTest(options: { own?: boolean } = {}): Promise<BrokerUnderTest> {
+export async function startBrokerUnderTest(options: { own?: boolean; source?: BrokerSource } = {}): Promise<BrokerUnderTest> {
   await using stack = new AsyncDisposableStack()
   const abort = new AbortController()
   stack.defer(() => abort.abort())
-  const shared = options.own === true ? undefined : (inject as (key: string) => Shared | undefined)('parts')
-  const node = shared === undefined ? await startOwn(stack, abort.signal) : undefined
-  const { amqpUrl, managementUrl } = node ?? (shared as Shared)
+  const source = options.source ?? OF_THIS_RUN
+  const shared = options.own === true ? undefined : source.shared
+  const node = shared === undefined ? await startOwn(source, stack, abort.signal) : undefined
+  const { amqpUrl, managementUrl } = shared ?? (node as NodeUnderTest)
   const url = new URL(amqpUrl)
   const vhost = `broker-${randomBytes(6).toString('hex')}`
   const admin = { managementUrl, user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
@@ -112,10 +127,10 @@ async function connectRaw(url: URL, credentials: { user?: string; password?: str
   return model
 }
 
-async function startOwn(stack: AsyncDisposableStack, signal: AbortSignal): Promise<LocalRabbitmq> {
+async function startOwn(source: BrokerSource, stack: AsyncDisposableStack, signal: AbortSignal): Promise<NodeUnderTest> {
   const directory = await mkdtemp(join(tmpdir(), 'gatehouse-rabbitmq-'))
   stack.defer(() => rm(directory, { recursive: true, force: true }))
-  const node = await startLocalRabbitmq({ directory, log: SILENT, signal })
+  const node = await source.startNode(directory, signal)
   stack.defer(() => node.stop({ kill: true }))
   return node
 }

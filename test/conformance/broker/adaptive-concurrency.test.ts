@@ -1,13 +1,14 @@
 import { done } from '@gatehouse/messages'
 import type { ConsumeMessage } from 'amqplib'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 const MESSAGES = 40
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 

@@ -1,21 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { done } from '@gatehouse/messages'
 import { type ConsumeMessage, connect } from 'amqplib'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 const IN_FLIGHT = 50
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 
-it.each([
+it.for([
   ['a missing exchange', 'gh.missing', /NOT_FOUND/, undefined],
   ['a missing permission', 'gh.dead', /ACCESS_REFUSED/, 'notification'],
-] as const)('loses every confirm on the way to %s (naive)', async (_what, exchange, reason, as) => {
+] as const)('loses every confirm on the way to %s (naive)', async ([, exchange, reason, as]) => {
   const model = await broker.raw(as)
   const channel = await model.createConfirmChannel()
   const closed = new Promise<Error>((resolve) => channel.once('error', resolve))

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { DEAD, readDeadLetters } from '@gatehouse/broker'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { startNaiveClient } from './naive-client.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 const LETTERS = 20
 const LOOKS = 100
@@ -10,7 +11,7 @@ const LOOKS = 100
 const DEFAULT_DELIVERY_LIMIT = 20
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { COMMANDS, readDeadLetters, stripBrokerHeaders } from '@gatehouse/broker'
 import { createMessage, done, RetryableError } from '@gatehouse/messages'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { startNaiveClient } from './naive-client.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 const ROUNDS = 3
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 

@@ -1,17 +1,18 @@
 import { done, later } from '@gatehouse/messages'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 const LONG_MS = 3_000
 const SHORT_MS = 250
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 
-it.each(['classic', 'quorum'])(
+it.for(['classic', 'quorum'])(
   'makes a short delay wait for the long one before it in one %s queue for all delays (T9, naive)',
   async (type) => {
     const model = await broker.raw()

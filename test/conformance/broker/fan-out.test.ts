@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { createTopology, EVENT_HANDLERS, EVENTS, inboxOf } from '@gatehouse/broker'
 import type { ConfirmChannel } from 'amqplib'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 const LENGTH_MAX = 3
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 

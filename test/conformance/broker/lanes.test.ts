@@ -1,14 +1,15 @@
 import { done } from '@gatehouse/messages'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, readVersion, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, readVersion, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 const BULK = 20
 /** As many as the consumer has on hand of one queue, so that none is still on its way when it chooses. */
 const URGENT = 5
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 

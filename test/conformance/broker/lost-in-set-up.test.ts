@@ -2,16 +2,17 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { done } from '@gatehouse/messages'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { startCuttableProxy } from '../../environment/cuttable-proxy.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 /** From the first byte of the greeting to the last answer to a consumer: about 900 bytes come from the broker. */
 const CUTS_AFTER_BYTES = Array.from({ length: 20 }, (_, index) => 1 + index * 45)
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 

@@ -1,11 +1,12 @@
 import { done } from '@gatehouse/messages'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, START_TIMEOUT_MS, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, START_TIMEOUT_MS, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { setMemoryAlarm } from '../../../libs/broker/test/set-memory-alarm.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 let broker: BrokerUnderTest
-useBroker(
+const it = onEachBroker(
   (started) => {
     broker = started
   },

@@ -1,22 +1,18 @@
 import { DEAD } from '@gatehouse/broker'
 import { PermanentError } from '@gatehouse/messages'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import {
-  type BrokerUnderTest,
-  START_TIMEOUT_MS,
-  startBrokerUnderTest,
-  until,
-} from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { startNaiveClient } from './naive-client.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 let broker: BrokerUnderTest
-beforeEach(async () => {
-  broker = await startBrokerUnderTest()
-}, START_TIMEOUT_MS)
-afterEach(async () => {
-  await broker?.[Symbol.asyncDispose]()
-}, START_TIMEOUT_MS)
+const it = onEachBroker(
+  (started) => {
+    broker = started
+  },
+  { fresh: true },
+)
 
 const toMissing = { 'x-dead-letter-exchange': 'naive.missing' }
 

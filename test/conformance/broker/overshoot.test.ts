@@ -1,15 +1,16 @@
 import { done } from '@gatehouse/messages'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { startNaiveClient } from './naive-client.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 const LENGTH_MAX = 10
 const WINDOW = 20
 const BURST = 400
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 

@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { inboxOf, ladderRoute, UNROUTED } from '@gatehouse/broker'
 import { done, later } from '@gatehouse/messages'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, until, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
 import { handleNotices, publishNotice } from '../../../libs/broker/test/handle-notices.ts'
 import { startNaiveClient } from './naive-client.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 /** The broker hands 32 messages of a queue on at once, and waits with the rest until those are taken. */
 const STUCK = 60
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 

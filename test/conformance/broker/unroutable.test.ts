@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { COMMANDS, DEAD, EVENTS, UNROUTED } from '@gatehouse/broker'
 import type { ConfirmChannel } from 'amqplib'
-import { expect, it } from 'vitest'
-import { type BrokerUnderTest, useBroker } from '../../../libs/broker/test/broker-under-test.ts'
+import { expect } from 'vitest'
+import type { BrokerUnderTest } from '../../../libs/broker/test/broker-under-test.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 
@@ -50,10 +51,10 @@ it('does not return a mandatory message that an alternate exchange takes (T14, n
   await model.close()
 })
 
-it.each([
+it.for([
   [COMMANDS, 'bulk.notification-typo.send-notice.v1'],
   [DEAD, 'nobody'],
-])('keeps what no queue takes from %s where it can be seen (T14)', async (exchange, routingKey) => {
+] as const)('keeps what no queue takes from %s where it can be seen (T14)', async ([exchange, routingKey]) => {
   // As the administrator: the rights of a worker do not let it use a key that is nobody's.
   await using control = await broker.connect()
   const before = await broker.depth(UNROUTED)
