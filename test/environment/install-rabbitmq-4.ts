@@ -1,14 +1,14 @@
 import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { runProgram } from '../../libs/broker/src/run-program.ts'
+import { RABBITMQ_4_FOLDER as FOLDER } from './rabbitmq-4-folder.ts'
 
 /*
- * Makes test/rabbitmq-4: a root folder of Debian's testing suite with its RabbitMQ (4.3), for the conformance suite on a
- * machine that has no Docker engine. Debian as root; needs about 700 MB and a minute. Does nothing when it is there.
+ * Makes ~/.cache/gatehouse/rabbitmq-4: a root folder of Debian's testing suite with its RabbitMQ (4.3), for the conformance suite on a
+ * machine that has no Docker engine. Debian as root; needs about 400 MB and a minute. Does nothing when it is there.
  *
  * Usage: node test/environment/install-rabbitmq-4.ts
  */
-const FOLDER = resolve(import.meta.dirname, '..', 'rabbitmq-4')
 const SUITE = 'forky'
 const STEP_MS = 10 * 60_000
 const PROGRAMS = ['rabbitmq-server', 'rabbitmqctl'] as const
@@ -27,6 +27,7 @@ async function isThere(): Promise<boolean> {
 async function install(): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('Must run as root: it makes a root folder')
   await rm(FOLDER, { recursive: true, force: true })
+  await mkdir(dirname(FOLDER), { recursive: true })
   const building = await mkdtemp(`${FOLDER}-`)
   try {
     const root = join(building, 'root')

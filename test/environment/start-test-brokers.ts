@@ -1,19 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { callManagement } from '../../libs/broker/src/call-management.ts'
 import { findRabbitmqServer } from '../../libs/broker/src/ensure-rabbitmq-server.ts'
 import { parseTestBrokers, type TestBroker } from './parse-test-brokers.ts'
 import type { BrokerTarget } from './provided-parts.ts'
+import { RABBITMQ_4_FOLDER } from './rabbitmq-4-folder.ts'
 import { startTestNode } from './start-test-node.ts'
 import { createRunLabel, findObstacle, RABBITMQ_IMAGE, removeContainers } from './test-containers.ts'
 
 /** Apt, or Docker, may have to fetch RabbitMQ first. */
 const START_MS = 12 * 60_000
 const ASK_MS = 10_000
-/** Where install-rabbitmq-4.ts puts it. */
-const INSTALLED_4 = resolve(import.meta.dirname, '..', 'rabbitmq-4', 'bin')
+const INSTALLED_4 = join(RABBITMQ_4_FOLDER, 'bin')
 
 /** Starts every broker of the conformance suite once for all its files and ends them after the last. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
