@@ -3,7 +3,6 @@ import { done } from '@gatehouse/messages'
 import { expect, it } from 'vitest'
 import { startCuttableProxy } from '../../../test/environment/cuttable-proxy.ts'
 import type { HandledOutcome } from '../src/index.ts'
-import { createTopology } from '../src/index.ts'
 import { type BrokerUnderTest, until, useBroker } from './broker-under-test.ts'
 import { handleNotices, publishNotice } from './handle-notices.ts'
 
@@ -84,26 +83,6 @@ it('survives the loss of its connection in the middle of a handler: the message 
   expect(outcomes.sort()).toEqual(['done', 'dropped'])
   await until(async () => (await broker.depth('gh.notification')) === 0)
   expect(notification.state).toBe('ready')
-})
-
-it('subscribes again when its queue was deleted and is there again', async () => {
-  await using notification = await broker.connect()
-  await using consumer = await handleNotices(notification, () => done)
-  const admin = await broker.raw()
-  const channel = await admin.createChannel()
-
-  await channel.deleteQueue('gh.notification')
-  await until(() => consumer.stats().subscribed === 3)
-  await broker.manage({
-    method: 'POST',
-    path: '/api/definitions',
-    body: { ...createTopology({ vhost: broker.vhost }), permissions: [], topic_permissions: [] },
-  })
-  await until(() => consumer.stats().subscribed === 4)
-  await publishMany(1, 'bulk')
-
-  await until(() => consumer.seen.length === 1)
-  await admin.close()
 })
 
 it('takes a handler that takes too long for failed, and lets it know', async () => {

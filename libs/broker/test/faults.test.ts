@@ -13,26 +13,6 @@ useBroker(
 )
 
 it(
-  'publishes and consumes on after the broker was killed and started again, losing nothing',
-  async () => {
-    await using control = await broker.connect({ unconfirmedMax: 50 })
-    await using notification = await broker.connect()
-    await using consumer = await handleNotices(notification, () => done, { concurrency: 50 })
-    const publishing = Promise.all(Array.from({ length: 3_000 }, () => publishNotice(control, { signal: broker.signal })))
-    await until(() => consumer.seen.length > 200)
-
-    await broker.node?.restart({ kill: true })
-
-    const sent = await publishing
-    const seen = () => new Set(consumer.seen.map(({ noticeId }) => noticeId))
-    await until(() => seen().size === 3_000)
-    expect([...seen()].sort()).toEqual(sent.sort())
-    await until(() => control.state === 'ready' && notification.state === 'ready')
-  },
-  START_TIMEOUT_MS,
-)
-
-it(
   'waits while the broker is short of memory, goes on acknowledging, and publishes when it is over',
   async () => {
     if (broker.node === undefined) throw new Error('Needs its own node')

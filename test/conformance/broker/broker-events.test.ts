@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createTopology } from '@gatehouse/broker'
 import { done } from '@gatehouse/messages'
 import { type ConsumeMessage, connect } from 'amqplib'
 import { expect } from 'vitest'
@@ -130,6 +131,24 @@ it('stops for good when its queue is deleted, without an error (naive)', async (
   expect(came).toEqual([null])
   expect((await channel.checkQueue('naive.deleted')).consumerCount).toBe(0)
   await model.close()
+})
+
+it('subscribes again when its queue was deleted and is there again', async () => {
+  await using notification = await broker.connect()
+  await using consumer = await handleNotices(notification, () => done)
+  const admin = await broker.raw()
+  const channel = await admin.createChannel()
+
+  await channel.deleteQueue('gh.notification')
+  await until(() => consumer.stats().subscribed === 3)
+  const definitions = { ...createTopology({ vhost: broker.vhost }), permissions: [], topic_permissions: [] }
+  await broker.manage({ method: 'POST', path: '/api/definitions', body: definitions })
+  await until(() => consumer.stats().subscribed === 4)
+  const noticeId = await publishNotice(notification)
+
+  await until(() => consumer.seen.length === 1)
+  expect(consumer.seen[0]?.noticeId).toBe(noticeId)
+  await admin.close()
 })
 
 it('loses a plain connection to a blocked event loop (naive), and subscribes again by itself', async () => {
