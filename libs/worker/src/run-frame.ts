@@ -3,6 +3,7 @@ import { PermanentError, RetryableError } from '@gatehouse/messages'
 import type { Registry } from 'prom-client'
 import { createLogger, type Logger } from './create-logger.ts'
 import { createMetrics } from './create-metrics.ts'
+import { keepHeapSmall } from './keep-heap-small.ts'
 import { loadSettings } from './load-settings.ts'
 import { maskSecrets } from './mask-secrets.ts'
 import type { Settings } from './settings-schema.ts'
@@ -48,6 +49,7 @@ export type FrameOptions<P extends Parts & AsyncDisposable> = {
  * is let go in reverse, within `worker.shutdownSeconds`. Second signal, or no time left: exit 1 at once.
  */
 export async function runFrame<P extends Parts & AsyncDisposable>(options: FrameOptions<P>): Promise<void> {
+  keepHeapSmall()
   const settings = readSettings(options)
   if (settings === undefined) return
   const log = createLogger({ name: options.name, level: settings.worker.logLevel })

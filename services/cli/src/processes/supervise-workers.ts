@@ -6,6 +6,7 @@ import {
   WORKER_NAMES,
   type WorkerName,
   workerArguments,
+  workerEnvironment,
 } from './start-worker-process.ts'
 
 export type SupervisorOptions = {
@@ -79,7 +80,11 @@ function copiesOf(name: WorkerName, count: number): string[] {
 async function startOne(name: string, options: SupervisorOptions, signal: AbortSignal): Promise<StartedProcess> {
   const [worker, copy] = name.split('#') as [WorkerName, string | undefined]
   // Several processes of one settings file on one machine cannot all listen on the ports that it names.
-  const env = { ...options.env, GATEHOUSE_HEALTH_PORT: '0', ...(copy === undefined ? {} : { GATEHOUSE_CONTROL_PORT: '0' }) }
+  const env = {
+    ...workerEnvironment(options.env),
+    GATEHOUSE_HEALTH_PORT: '0',
+    ...(copy === undefined ? {} : { GATEHOUSE_CONTROL_PORT: '0' }),
+  }
   const started = await startProcess(
     { name, arguments: workerArguments(worker, options.settingsPath), env, log: options.log, readyMs: READY_MS },
     signal,
