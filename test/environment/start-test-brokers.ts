@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findDockerEngine, runProgram } from '@gatehouse/broker/local'
 import type { TestProject } from 'vitest/node'
 import { callManagement } from '../../libs/broker/src/call-management.ts'
 import { findRabbitmqServer } from '../../libs/broker/src/ensure-rabbitmq-server.ts'
@@ -8,7 +9,7 @@ import { parseTestBrokers, type TestBroker } from './parse-test-brokers.ts'
 import type { BrokerTarget } from './provided-parts.ts'
 import { RABBITMQ_4_FOLDER } from './rabbitmq-4-folder.ts'
 import { startTestNode } from './start-test-node.ts'
-import { createRunLabel, findObstacle, RABBITMQ_IMAGE, removeContainers } from './test-containers.ts'
+import { createRunLabel, ensureImage, RABBITMQ_IMAGE, removeContainers } from './test-containers.ts'
 
 /** Apt, or Docker, may have to fetch RabbitMQ first. */
 const START_MS = 12 * 60_000
@@ -49,9 +50,8 @@ async function chooseTestBrokers(signal: AbortSignal): Promise<Chosen[]> {
 async function chooseRabbitmq4(signal: AbortSignal): Promise<Chosen> {
   const name = 'RabbitMQ 4'
   if (findRabbitmqServer(INSTALLED_4)?.startsWith(INSTALLED_4)) return { name, kind: 'programs', folder: INSTALLED_4 }
-  const obstacle = await findObstacle(RABBITMQ_IMAGE, signal)
-  if (obstacle === undefined) return { name, kind: 'image', image: RABBITMQ_IMAGE }
-  return { name, kind: 'none', reason: `${obstacle}, and test/environment/install-rabbitmq-4.ts was not run` }
+  if (await findDockerEngine(runProgram, signal)) return { name, kind: 'image', image: RABBITMQ_IMAGE }
+  return { name, kind: 'none', reason: 'no Docker engine answers, and test/environment/install-rabbitmq-4.ts was not run' }
 }
 
 type Place = { directory: string; run: string; stack: AsyncDisposableStack; signal: AbortSignal }
@@ -64,6 +64,7 @@ async function start(chosen: Chosen, place: Place): Promise<BrokerTarget> {
       chosen.kind === 'image'
         ? { kind: chosen.kind, image: chosen.image, run: place.run }
         : { kind: chosen.kind, folder: chosen.folder }
+    if (nodes.kind === 'image') await ensureImage(nodes.image, place.signal)
     const node = await startTestNode(nodes, place.directory, place.signal)
     place.stack.defer(() => node.stop())
     return await describe({ ...node, name: chosen.name }, nodes, place.signal)

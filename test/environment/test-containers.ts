@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { findDockerEngine, runProgram } from '@gatehouse/broker/local'
+import { runProgram } from '@gatehouse/broker/local'
 import type { PostgreSqlContainer as PostgresContainer } from '@testcontainers/postgresql'
 import { findFreePorts } from '../../libs/broker/src/find-free-ports.ts'
 import type { NodeUnderTest } from '../../libs/broker/test/broker-under-test.ts'
@@ -14,14 +14,13 @@ const ASK_MS = 20_000
 const PULL_MS = 5 * 60_000
 const START_MS = 120_000
 
-/** Why this machine cannot run the image; undefined when it can. Pulls it when an engine is there and has it not. */
-export async function findObstacle(image: string, signal: AbortSignal): Promise<string | undefined> {
-  if (!(await findDockerEngine(runProgram, signal))) return 'no Docker engine answers'
+/** Pulls the image when the engine has it not. Throws an error with Docker's last words when it cannot be had. */
+export async function ensureImage(image: string, signal: AbortSignal): Promise<void> {
   const inspected = await runProgram('docker', ['image', 'inspect', image], { signal, timeoutMs: ASK_MS })
-  if (inspected.code === 0) return undefined
+  if (inspected.code === 0) return
   const pulled = await runProgram('docker', ['pull', '--quiet', image], { signal, timeoutMs: PULL_MS })
-  if (pulled.code === 0) return undefined
-  return `the Docker engine has no ${image} and cannot pull it: ${pulled.output.trim().split('\n').at(-1) ?? ''}`
+  if (pulled.code === 0) return
+  throw new Error(`The Docker engine has no ${image} and cannot pull it: ${pulled.output.trim().split('\n').at(-1) ?? ''}`)
 }
 
 export function createRunLabel(): string {
