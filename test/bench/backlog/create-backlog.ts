@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import type { System } from '@gatehouse/cli/system'
 import { type ConfirmChannel, connect } from 'amqplib'
 import { sql } from 'kysely'
@@ -13,12 +12,10 @@ export type Backlog = {
   empty(): Promise<void>
   /** Empties the inboxes and puts so many messages into this one. */
   fill(worker: BulkWorker, length: number): Promise<void>
-  /** Puts in what is taken out, until it is disposed. */
-  keep(worker: BulkWorker, length: number): AsyncDisposable & { handled(): Promise<number> }
+  publish(worker: BulkWorker, count: number): Promise<void>
 } & AsyncDisposable
 
 const CHUNK = 500
-const POLL_MS = 100
 
 /** Makes messages about the mailboxes of a system that has been through a sync, and lifts the limits of its inboxes. */
 export async function createBacklog(system: System, signal: AbortSignal): Promise<Backlog> {
@@ -44,7 +41,6 @@ export async function createBacklog(system: System, signal: AbortSignal): Promis
     }
     await channel.waitForConfirms()
   }
-  const depthOf = async (worker: BulkWorker) => (await channel.checkQueue(inboxOf(worker, 'bulk'))).messageCount
   const empty = async (): Promise<void> => {
     for (const each of Object.keys(templates) as BulkWorker[]) await channel.purgeQueue(inboxOf(each, 'bulk'))
   }
@@ -56,25 +52,7 @@ export async function createBacklog(system: System, signal: AbortSignal): Promis
       await sql`update notices set state = 'pending', sent_at = null`.execute(system.store.db)
       await publish(worker, length)
     },
-    keep: (worker, length) => {
-      const stopping = new AbortController()
-      let added = 0
-      const keeping = (async () => {
-        while (!stopping.signal.aborted) {
-          const missing = length - (await depthOf(worker))
-          if (missing > 0) await publish(worker, missing)
-          added += Math.max(0, missing)
-          await wait(POLL_MS, undefined, { signal: stopping.signal }).catch(() => {})
-        }
-      })()
-      return {
-        handled: async () => length + added - (await depthOf(worker)),
-        [Symbol.asyncDispose]: async () => {
-          stopping.abort()
-          await keeping
-        },
-      }
-    },
+    publish,
     [Symbol.asyncDispose]: () => model.close(),
   }
 }

@@ -14,35 +14,49 @@ export type MeasuredWorker = {
 
 const READY_MS = 60_000
 const STOP_MS = 60_000
+const POLL_MS = 250
 
-/** Starts a worker of the system, lets it run for so long, and tells its memory. Disposing stops it. */
+/** Starts a worker of the system, lets it run for so long, stops it, and tells its memory. `onHandled` is told its progress. */
 export async function measureWorker(
   system: System,
-  options: { name: WorkerName; seconds: number },
+  options: { name: WorkerName; seconds: number; onHandled?: (count: number) => Promise<void> },
   signal: AbortSignal,
-): Promise<{ mostMiB: number; residentMiB: number } & AsyncDisposable> {
-  const { name, seconds } = options
+): Promise<MeasuredWorker> {
+  const { name, seconds, onHandled } = options
+  const env = workerEnvironment(environmentOf(system))
   const started = await startProcess(
-    {
-      name,
-      arguments: workerArguments(name, system.settingsPath),
-      env: workerEnvironment(environmentOf(system)),
-      log: 'inherit',
-      readyMs: READY_MS,
-    },
+    { name, arguments: workerArguments(name, system.settingsPath), env, log: 'inherit', readyMs: READY_MS },
     signal,
   )
-  const stop = () => started.stop(STOP_MS)
   try {
-    await wait(seconds * 1_000, undefined, { signal })
-    const status = await readFile(`/proc/${started.pid}/status`, 'utf8')
-    const read = (field: string): number =>
-      Math.round(Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024)
-    return { mostMiB: read('VmHWM'), residentMiB: read('VmRSS'), [Symbol.asyncDispose]: stop }
-  } catch (error) {
-    await stop()
-    throw error
+    const endsAt = performance.now() + seconds * 1_000
+    let handled = 0
+    while (performance.now() < endsAt) {
+      await wait(POLL_MS, undefined, { signal })
+      const now = await readHandled(started.ready.healthUrl ?? '')
+      await onHandled?.(now - handled)
+      handled = now
+    }
+    return { ...(await readMemory(started.pid)), handled }
+  } finally {
+    await started.stop(STOP_MS)
   }
+}
+
+async function readMemory(pid: number): Promise<{ mostMiB: number; residentMiB: number }> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  const read = (field: string): number =>
+    Math.round(Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024)
+  return { mostMiB: read('VmHWM'), residentMiB: read('VmRSS') }
+}
+
+/** All messages that the worker has handled, whatever came of them. */
+async function readHandled(healthUrl: string): Promise<number> {
+  const text = await (await fetch(`${healthUrl}/metrics`)).text()
+  return [...text.matchAll(/^gatehouse_message_handling_seconds_count\{.*\} (\d+)$/gm)].reduce(
+    (sum, [, n]) => sum + Number(n),
+    0,
+  )
 }
 
 /** As the demo gives it to its workers. */
