@@ -98,5 +98,5 @@ it('pushes back from a full dead-letter queue to whoever publishes, and buries a
   const sent = await publishing
   await until(async () => (await broker.depth('gh.notification.dead')) >= MESSAGES)
   const { messages } = await readDeadLetters(control, { service: 'notification', limit: 10 * MESSAGES }, broker.signal)
-  expect(messages.map(({ body }) => JSON.parse(body).noticeId).sort()).toEqual(sent.sort())
+  expect(messages.map(({ content }) => JSON.parse(content.toString()).noticeId).sort()).toEqual(sent.sort())
 })
