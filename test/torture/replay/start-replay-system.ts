@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { applyTopology, SERVICE_NAMES } from '@gatehouse/broker'
 import { findFreePorts, type LocalRabbitmq, startLocalRabbitmq } from '@gatehouse/broker/local'
-import { type StartedProcess, startProcess, workerArguments } from '@gatehouse/cli/system'
+import { type StartedProcess, startProcess, workerArguments, workerEnvironment } from '@gatehouse/cli/system'
 import { createDatabase, migrate, type Store } from '@gatehouse/store'
 import { startLocalPostgres } from '@gatehouse/store/local'
 
@@ -53,7 +53,8 @@ export class ReplaySystem implements AsyncDisposable {
     stack.defer(() => log.close())
     const launch = (): Promise<StartedProcess> => {
       const args = workerArguments('control', settingsPath)
-      return startProcess({ name: 'control', arguments: args, env: process.env, log: log.fd, readyMs: READY_MS }, signal)
+      const env = workerEnvironment(process.env)
+      return startProcess({ name: 'control', arguments: args, env, log: log.fd, readyMs: READY_MS }, signal)
     }
     const parts = { node, store, amqpUrl: url.href, apiUrl: `http://127.0.0.1:${port}`, launch }
     const system = new ReplaySystem(parts, stack.move())

@@ -4,6 +4,7 @@ export {
   WORKER_NAMES,
   type WorkerName,
   workerArguments,
+  workerEnvironment,
 } from '../processes/start-worker-process.ts'
 export type { WorkerEvent } from '../processes/supervise-workers.ts'
 export { type MeasuredSync, runMeasuredSync } from './run-measured-sync.ts'
