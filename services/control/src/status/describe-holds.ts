@@ -1,4 +1,4 @@
-import { EVENT_HANDLERS, type ServiceName } from '@gatehouse/broker'
+import { handlersOf, type ServiceName } from '@gatehouse/broker'
 import { parseRoutingKey } from '@gatehouse/messages'
 import type { WorkerState, WorkResource } from '@gatehouse/worker'
 import type { ServiceStatus, StatusFacts } from './plan-status.ts'
@@ -91,10 +91,7 @@ function describeRefused(service: ServiceName, refused: number, copies: readonly
 function inboxBehind(key: string | undefined): string {
   const parsed = key === undefined ? undefined : parseRoutingKey(key)
   if (parsed === undefined) return 'the queue they go to'
-  const handlers: readonly string[] = (EVENT_HANDLERS as Readonly<Record<string, readonly string[]>>)[parsed.type] ?? [
-    parsed.type.split('.')[0] ?? '',
-  ]
-  return `the inbox of ${handlers.join(' or ')}`
+  return `the inbox of ${handlersOf(parsed.type).join(' or ')}`
 }
 
 function describeProgress(status: ServiceStatus, waiting: number, resources: readonly WorkResource[]): string {
