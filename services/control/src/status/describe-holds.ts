@@ -8,6 +8,7 @@ export type HoldFacts = {
   readonly ladder: number | null
   readonly unrouted: number | null
   readonly heldRuns: StatusFacts['heldRuns']
+  readonly replays: StatusFacts['replays']
   readonly isBrokerKnown: boolean
 }
 
@@ -32,6 +33,7 @@ export function describeHolds(facts: HoldFacts): string[] {
     ...describeBlocked(facts),
     ...facts.services.flatMap(({ status, copies }) => describeService(status, copies)),
     ...facts.heldRuns.map(describeHeldRun),
+    ...facts.replays.map(describeReplay),
     ...(facts.ladder ? [`${waitOf(facts.ladder, MESSAGES)} in the delay ladder for their time`] : []),
     ...facts.services.flatMap(({ status }) =>
       status.dead ? [`${status.service}: ${countOf(status.dead, ['dead letter', 'dead letters'])}`] : [],
@@ -139,6 +141,12 @@ function joinResources(all: readonly WorkResource[]): WorkResource[] {
 
 function describeHeldRun(run: HoldFacts['heldRuns'][number]): string {
   return `${short(run.organization)}: the brake holds run ${run.id}, which would block ${count(run.would_block)} devices (limit ${count(run.brake_limit)}), until it is confirmed`
+}
+
+function describeReplay({ id, state, actor, counts, problem }: HoldFacts['replays'][number]): string {
+  const sent = `${count(counts.sent)} of ${count(counts.selected)} dead letters sent`
+  if (state === 'running') return `Replay ${id} of ${short(actor)} runs: ${sent}`
+  return `Replay ${id} of ${short(actor)} was stopped, ${sent}: ${short(problem?.message ?? '')}`
 }
 
 function countOf(value: number, [one, several]: readonly [string, string]): string {

@@ -48,7 +48,7 @@ const copy = (state: WorkerState, age_ms = 500): StatusFacts['workers'][number] 
 })
 
 const holdsOf = (facts: Partial<StatusFacts>): readonly string[] =>
-  planStatus({ nowMs: NOW, depths: new Map(), workers: [], heldRuns: [], ...facts }).holds
+  planStatus({ nowMs: NOW, depths: new Map(), workers: [], heldRuns: [], replays: [], ...facts }).holds
 
 const runspaces = {
   name: 'contoso',
@@ -173,6 +173,23 @@ describe('where work is held', () => {
     ])
   })
 
+  it('is at a replay that was stopped, and tells of one that runs', () => {
+    const counts = { selected: 1_200, sent: 3, returned: 3, unaccounted: 0 }
+    const stopped = {
+      id: 'p1',
+      state: 'stopped',
+      actor: 'api (anna)',
+      counts,
+      problem: { code: 'x', message: '3 are dead again' },
+    } as const
+    const running = { ...stopped, id: 'p2', state: 'running', problem: null } as const
+
+    expect(holdsOf({ depths: new Map(), replays: [running, stopped] })).toEqual([
+      'Replay p2 of api (anna) runs: 3 of 1,200 dead letters sent',
+      'Replay p1 of api (anna) was stopped, 3 of 1,200 dead letters sent: 3 are dead again',
+    ])
+  })
+
   it('says that it does not know when RabbitMQ does not answer', () => {
     expect(holdsOf({ depths: undefined })[0]).toBe('RabbitMQ does not answer: how much waits is not known')
   })
@@ -201,6 +218,7 @@ describe('the figures of a service', () => {
       depths,
       workers: [copy(stateOf('discovery', { consumer }))],
       heldRuns: [],
+      replays: [],
     })
 
     expect(services.find((one) => one.service === 'discovery')).toEqual({

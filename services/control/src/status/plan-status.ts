@@ -1,5 +1,5 @@
 import { deadQueueOf, dueQueueOf, inboxOf, SERVICE_NAMES, type ServiceName, UNROUTED } from '@gatehouse/broker'
-import type { Row, WorkerStateRow } from '@gatehouse/store'
+import type { ReplayView, Row, WorkerStateRow } from '@gatehouse/store'
 import { WORKER_STATE_VERSION, type WorkerState } from '@gatehouse/worker'
 import { describeHolds } from './describe-holds.ts'
 import { LADDER_QUEUES, type QueueDepths } from './queue-depths.ts'
@@ -12,6 +12,8 @@ export type StatusFacts = {
   readonly heldRuns: readonly (Pick<Row<'sync_runs'>, 'id' | 'would_block' | 'brake_limit'> & {
     readonly organization: string
   })[]
+  /** Replays of dead letters that run, and those that were stopped lately. */
+  readonly replays: readonly Pick<ReplayView, 'id' | 'state' | 'actor' | 'counts' | 'problem'>[]
 }
 
 export type ServiceStatus = {
@@ -57,7 +59,7 @@ export function planStatus(facts: StatusFacts): Status {
     services: services.map((one) => one.status),
     ladder,
     unrouted,
-    holds: describeHolds({ services, ladder, unrouted, heldRuns: facts.heldRuns, isBrokerKnown: facts.depths !== undefined }),
+    holds: describeHolds({ services, ladder, unrouted, ...facts, isBrokerKnown: facts.depths !== undefined }),
   }
 }
 
