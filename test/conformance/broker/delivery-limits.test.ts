@@ -89,7 +89,6 @@ it('lets the broker bury what makes workers crash, after as many crashes on ever
 
   const { messages } = await readDeadLetters(control, { service: 'notification', limit: 10 }, broker.signal)
   expect(crashes).toBe(21)
-  expect(messages).toMatchObject([
-    { reason: 'delivery-limit', diedIn: 'gh.notification', body: expect.stringContaining(noticeId) },
-  ])
+  expect(messages).toMatchObject([{ reason: 'delivery-limit', diedIn: 'gh.notification' }])
+  expect(messages[0]?.content.toString()).toContain(noticeId)
 })

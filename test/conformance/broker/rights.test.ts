@@ -1,4 +1,4 @@
-import { DEAD, readDeadLetters, SERVICE_NAMES } from '@gatehouse/broker'
+import { DEAD, queueNamesOf, readDeadLetters, SERVICE_NAMES } from '@gatehouse/broker'
 import { expect } from 'vitest'
 import { type BrokerUnderTest, readVersion } from '../../../libs/broker/test/broker-under-test.ts'
 import { startNaiveClient } from './naive-client.ts'
@@ -25,6 +25,18 @@ it('is told how many messages a queue has that is none of its business, on Rabbi
   await model.close()
 })
 
+it('lets control ask how long every queue of every service is, and take from none of the inboxes but its own', async () => {
+  await using control = await broker.connect({ as: 'control' })
+  const channel = await control.openChannel(broker.signal)
+
+  const counts = await Promise.all(
+    SERVICE_NAMES.flatMap(queueNamesOf).map(async (queue) => (await channel.checkQueue(queue)).messageCount),
+  )
+
+  expect(counts.every((count) => count >= 0)).toBe(true)
+  await expect(channel.consume('gh.enforcement', () => {})).rejects.toThrow(/ACCESS_REFUSED/)
+})
+
 it.for(SERVICE_NAMES)('lets control count and read the dead letters of %s with the rights it has', async (service) => {
   await using naive = await startNaiveClient(broker)
   await naive.publish(DEAD, service, 'put there by hand')
@@ -32,5 +44,5 @@ it.for(SERVICE_NAMES)('lets control count and read the dead letters of %s with t
 
   const read = await readDeadLetters(control, { service, limit: 10 }, broker.signal)
 
-  expect(read).toMatchObject({ total: 1, scanned: 1, messages: [{ body: 'put there by hand', service }] })
+  expect(read).toMatchObject({ total: 1, scanned: 1, messages: [{ content: Buffer.from('put there by hand'), service }] })
 })

@@ -1,21 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { beforeEach, expect, it } from 'vitest'
-import { type DeadLetter, putDeadLetter, readDeadLetters, type StoredLetter, visitDeadLetters } from '../src/index.ts'
-import { type BrokerUnderTest, until, useBroker } from './broker-under-test.ts'
+import { type DeadLetter, putDeadLetter, readDeadLetters, type StoredLetter, visitDeadLetters } from '@gatehouse/broker'
+import { expect } from 'vitest'
+import { type BrokerUnderTest, until } from '../../../libs/broker/test/broker-under-test.ts'
+import { onEachBroker } from './on-each-broker.ts'
 
 const QUEUE = 'gh.discovery.dead'
 
 let broker: BrokerUnderTest
-useBroker((started) => {
+const it = onEachBroker((started) => {
   broker = started
 })
 
-beforeEach(async () => {
-  await broker.manage({ method: 'DELETE', path: `/api/queues/${broker.vhost}/${QUEUE}/contents` })
-})
-
-/** Fills the dead queue with letters numbered in their content. */
+/** Empties the dead queue and fills it with letters numbered in their content. */
 async function fill(count: number): Promise<void> {
+  await broker.manage({ method: 'DELETE', path: `/api/queues/${broker.vhost}/${QUEUE}/contents` })
   await using control = await broker.connect({ as: 'control' })
   const letterOf = (n: number): StoredLetter => {
     return { service: 'discovery', messageId: randomUUID(), type: 'discovery.sync', headers: {}, content: Buffer.from(`${n}`) }
