@@ -28,7 +28,7 @@ export type SendEnd =
 
 /** Publications under way at once; more gain nothing and make what a crash repeats more. */
 const IN_FLIGHT_MAX = 300
-const BEAT_MS = 1_000
+const BEAT_MS = 250
 /** What is dead again is counted this often, and never for more than a tenth of the time. */
 const SURVEY_MS = 5_000
 const SURVEY_DUTY = 10
@@ -37,7 +37,7 @@ const WALK_MS_MAX = 10 * 60_000
 
 /**
  * Sends at most `most` letters of the replay, each published, confirmed and not returned before it is acknowledged in its dead
- * queue: a crash in between sends it twice, with the same id, and never loses it. Looks every second whether it may go on.
+ * queue: a crash in between sends it twice, with the same id, and never loses it. Looks four times a second whether it may go on.
  */
 export async function sendLetters(run: ReplayRun, most: number, deps: DeadLetterDeps, signal: AbortSignal): Promise<SendEnd> {
   const sentBefore = run.counts.sent
@@ -101,7 +101,7 @@ async function send(letter: DeadLetter, { run, stop, abandon, deps }: Sending): 
   return 'take'
 }
 
-/** Looks every second, until `stop`, whether the replay may go on; stops the sending when it may not. */
+/** Looks, until `stop`, whether the replay may go on; stops the sending when it may not. */
 async function watch(
   run: ReplayRun,
   { stop, abandon, deps }: { stop: AbortController; abandon: AbortController; deps: DeadLetterDeps },
