@@ -1,13 +1,10 @@
 import { readOpenRunIds } from '@gatehouse/store'
 import type { ControlDeps } from './control-deps.ts'
 import { evaluateRun } from './evaluate-run.ts'
+import { nextBeatMs } from './next-beat-ms.ts'
 import { publishMissingCommands } from './start-sync.ts'
 
-const OPEN_MS = 1_000
-const IDLE_MS = 2_000
 const UNREQUESTED_MS = 15_000
-/** Counting takes at most this part of the time, however large the organisation. */
-const DUTY = 9
 
 export type Tracker = AsyncDisposable & {
   /** Something has happened to a run: look soon instead of at the next beat. */
@@ -33,15 +30,17 @@ export function startTracker(deps: ControlDeps, signal: AbortSignal): Tracker {
   }
   const beat = async () => {
     const began = performance.now()
+    let hasFailed = false
     try {
       await publishMissingCommands(deps, UNREQUESTED_MS, signal)
       const open = await readOpenRunIds(deps.db)
       hasOpenRuns = open.length > 0
       for (const id of open) if (!isStopped) await evaluateRun(id, deps)
     } catch (error) {
+      hasFailed = true
       if (!signal.aborted) deps.log.warn({ err: error }, 'The runs could not be evaluated; they are looked at again')
     }
-    schedule(Math.max(hasOpenRuns ? OPEN_MS : IDLE_MS, DUTY * (performance.now() - began)))
+    schedule(nextBeatMs({ tookMs: performance.now() - began, hasFailed, hasOpenRuns }))
   }
   schedule(0)
   return {
