@@ -29,9 +29,10 @@ export type SendEnd =
 /** Publications under way at once; more gain nothing and make what a crash repeats more. */
 const IN_FLIGHT_MAX = 300
 const BEAT_MS = 250
-/** What is dead again is counted this often, and never for more than a tenth of the time. */
+/** What is dead again is counted this often, for a tenth of the time at most, and at least once a minute. */
 const SURVEY_MS = 5_000
 const SURVEY_DUTY = 10
+const SURVEY_PAUSE_MS_MAX = 60_000
 /** RabbitMQ closes the channel of a consumer that holds a message for 30 minutes; a slow replay begins a new walk before that. */
 const WALK_MS_MAX = 10 * 60_000
 
@@ -126,7 +127,7 @@ async function watch(
       const { returned } = await surveyReplay(run, deps, either)
       run.counts = { ...run.counts, returned }
       const tookMs = performance.now() - surveyBegan
-      surveyAt = performance.now() + Math.max(SURVEY_MS, tookMs * SURVEY_DUTY)
+      surveyAt = performance.now() + Math.min(Math.max(SURVEY_MS, tookMs * SURVEY_DUTY), SURVEY_PAUSE_MS_MAX)
       // Whether that is too many is judged between two walks, with everything that is known then.
       if (returned > 0) stop.abort()
     } catch (error) {
