@@ -42,7 +42,7 @@ describe('a dependency that is down for longer than the attempts of a message wo
     expect(await readEndState(system)).toMatchObject(RIGHT)
   })
 
-  it('keeps every worker from its queues, and costs nothing: PostgreSQL', async ({ signal }) => {
+  it('keeps whoever has work from its queues, and costs nothing: PostgreSQL', async ({ signal }) => {
     await using proxy = await startCuttableProxy(inject('parts').databaseUrl)
     const env = { ...process.env, GATEHOUSE_DATABASE_URL: proxy.url, GATEHOUSE_BROKER_MAX_ATTEMPTS: '1' }
     await using system = await startTestSystem({ latencyMs: SLOW_MS, env }, signal)
@@ -57,8 +57,8 @@ describe('a dependency that is down for longer than the attempts of a message wo
     while ((await countWrites(system)) < 20) await delay(POLL_MS, undefined, { signal })
     proxy.refuse(true)
     proxy.cut()
-    // Those that had a message in hand have noticed; control, discovery and notification may have had none.
-    while ((await waiting()) < 2) await delay(POLL_MS, undefined, { signal })
+    // Whoever has a message in hand notices: enforcement has, the others may be through with theirs.
+    while ((await waiting()) < 1) await delay(POLL_MS, undefined, { signal })
     proxy.refuse(false)
     const { run } = await sync
 
