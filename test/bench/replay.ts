@@ -7,7 +7,7 @@
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { connectBroker, queueNamesOf } from '@gatehouse/broker'
+import { queueNamesOf } from '@gatehouse/broker'
 import { buryLetters } from '../torture/replay/bury-letters.ts'
 import { ReplaySystem } from '../torture/replay/start-replay-system.ts'
 
@@ -50,9 +50,7 @@ process.exit(perSecond >= PER_SECOND_MIN ? 0 : 1)
 
 async function measure(signal: AbortSignal): Promise<Run> {
   await using system = await ReplaySystem.start(signal)
-  const log = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} }
-  const limits = { unconfirmedMax: 300, prefetchMax: 100, maxAttempts: 3, laterAgeMsMax: 60_000 }
-  await using broker = await connectBroker({ url: system.amqpUrl, connectionName: 'bench', log, ...limits }, signal)
+  await using broker = await system.connect('bench', signal)
   const { sendable } = await buryLetters(broker, letters, signal)
   const looked = performance.now()
   const { body: plan } = await system.call('POST', '/api/deadLetters/replay', {}, signal)

@@ -7,7 +7,7 @@
  * same moments. Exit code 1 when anything was lost, invented or done twice.
  */
 import { parseArgs } from 'node:util'
-import { connectBroker, DEAD_LETTER_SOURCES, letterQueueOf, queueNamesOf, SERVICE_NAMES } from '@gatehouse/broker'
+import { type BrokerConnection, DEAD_LETTER_SOURCES, letterQueueOf, queueNamesOf, SERVICE_NAMES } from '@gatehouse/broker'
 import { buryLetters } from './replay/bury-letters.ts'
 import { planKills } from './replay/plan-kills.ts'
 import { type RoundReport, runRounds } from './replay/run-rounds.ts'
@@ -62,9 +62,7 @@ process.exit(problems.length === 0 ? 0 : 1)
 async function torture(signal: AbortSignal): Promise<{ figures: Figures; problems: string[] }> {
   note(`seed ${seed}: ${letters} dead letters, ${replayers} kills of the replayer, ${brokers} of the broker`)
   await using system = await ReplaySystem.start(signal)
-  const log = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} }
-  const limits = { unconfirmedMax: 300, prefetchMax: 100, maxAttempts: 3, laterAgeMsMax: 60_000 }
-  await using broker = await connectBroker({ url: system.amqpUrl, connectionName: 'torture', log, ...limits }, signal)
+  await using broker = await system.connect('torture', signal)
   const buried = await buryLetters(broker, letters, signal)
   await using ledger = await startLedger({ store: system.store, url: system.amqpUrl, signal })
   const began = performance.now()
@@ -106,11 +104,7 @@ async function killAll(
 }
 
 /** The depths of all queues that are not empty, once nothing moves in them any more. */
-async function whenQuiet(
-  broker: Awaited<ReturnType<typeof connectBroker>>,
-  ledger: Ledger,
-  signal: AbortSignal,
-): Promise<Record<string, number>> {
+async function whenQuiet(broker: BrokerConnection, ledger: Ledger, signal: AbortSignal): Promise<Record<string, number>> {
   const queues = [...SERVICE_NAMES.flatMap(queueNamesOf), ...DEAD_LETTER_SOURCES.map(letterQueueOf)]
   const deadline = performance.now() + QUIET_MS
   let before = ''

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type BrokerConnection, type Consumer, connectBroker, type MessageContext, putDeadLetter } from '@gatehouse/broker'
 import { createMessage, type NotificationSendNotice, type Outcome, routingKeyOf } from '@gatehouse/messages'
 import { AdvisoryLocks } from '@gatehouse/store'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { createVhost, type TestVhost } from '../../../test/environment/create-vhost.ts'
 import { until } from '../../../test/environment/until.ts'
 import { startApi } from '../src/api/start-api.ts'
@@ -185,6 +186,21 @@ export class DeadLetterFixture implements AsyncDisposable {
     await this.stopReplayer()
     await this.stack.disposeAsync()
   }
+}
+
+/** For a test file: the fixture from before its first test until after its last, cleared before each. */
+export function useDeadLetters(take: (fixture: DeadLetterFixture) => void): void {
+  let fixture: DeadLetterFixture | undefined
+  beforeAll(async () => {
+    fixture = await DeadLetterFixture.start()
+    take(fixture)
+  })
+  afterAll(async () => {
+    await fixture?.[Symbol.asyncDispose]()
+  })
+  beforeEach(async () => {
+    await fixture?.clear()
+  })
 }
 
 async function connect(vhost: TestVhost, service: string, signal: AbortSignal): Promise<BrokerConnection> {

@@ -1,18 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { done, PermanentError } from '@gatehouse/messages'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { until } from '../../../test/environment/until.ts'
-import { DeadLetterFixture } from './dead-letter-fixture.ts'
+import { type DeadLetterFixture, useDeadLetters } from './dead-letter-fixture.ts'
 
 let fixture: DeadLetterFixture
-beforeAll(async () => {
-  fixture = await DeadLetterFixture.start()
-})
-afterAll(async () => {
-  await fixture?.[Symbol.asyncDispose]()
-})
-beforeEach(async () => {
-  await fixture.clear()
+useDeadLetters((started) => {
+  fixture = started
 })
 
 const replay = (request: object, headers: Record<string, string> = {}) =>

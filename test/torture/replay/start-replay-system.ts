@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { applyTopology, SERVICE_NAMES } from '@gatehouse/broker'
+import { applyTopology, type BrokerConnection, connectBroker, SERVICE_NAMES } from '@gatehouse/broker'
 import { findFreePorts, type LocalRabbitmq, startLocalRabbitmq } from '@gatehouse/broker/local'
 import { type StartedProcess, startProcess, workerArguments, workerEnvironment } from '@gatehouse/cli/system'
 import { createDatabase, migrate, type Store } from '@gatehouse/store'
@@ -60,6 +60,12 @@ export class ReplaySystem implements AsyncDisposable {
     const system = new ReplaySystem(parts, stack.move())
     system.control = await launch()
     return system
+  }
+
+  /** A connection of whoever watches. */
+  async connect(connectionName: string, signal: AbortSignal): Promise<BrokerConnection> {
+    const limits = { unconfirmedMax: 300, prefetchMax: 100, maxAttempts: 3, laterAgeMsMax: 60_000 }
+    return await connectBroker({ url: this.amqpUrl, connectionName, log: SILENT, ...limits }, signal)
   }
 
   /** Kills the replayer in the middle of whatever it does, and starts it again. */

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import type { DeadLetter } from '@gatehouse/broker'
 import { readArchive, readDeadLetterActions } from '@gatehouse/store'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { DeadLetterFilter, matcherOf, sourcesOf } from '../dead-letters/dead-letter-filter.ts'
 import { DiscardRequest, discardLetters } from '../dead-letters/discard-letters.ts'
@@ -12,7 +12,6 @@ import { DeadLetterGroups } from '../dead-letters/group-dead-letters.ts'
 import { importLetters } from '../dead-letters/import-letters.ts'
 import { parseLetterLines } from '../dead-letters/letter-line.ts'
 import { lookThrough } from '../dead-letters/look-through.ts'
-import type { Refusal } from '../dead-letters/refuse-execution.ts'
 import { restoreLetters } from '../dead-letters/restore-letters.ts'
 import { actorOf } from './actor-of.ts'
 import type { ApiDeps } from './api-deps.ts'
@@ -20,6 +19,7 @@ import { camelCased } from './camel-cased.ts'
 import { deadLetterView, wholeDeadLetterView } from './dead-letter-view.ts'
 import { Page } from './page.ts'
 import { notFound, sendProblem } from './problem.ts'
+import { sendRefusal } from './send-refusal.ts'
 
 const FilterQuery = DeadLetterFilter.extend({
   /** Several ids with commas between. */
@@ -131,11 +131,4 @@ function registerReads(app: FastifyInstance, deps: ApiDeps): void {
     const letter = await findLetter(Key.parse(request.params).id, deadLetters, signal)
     return letter === undefined ? notFound(reply, 'dead letter') : wholeDeadLetterView(letter)
   })
-}
-
-/** Not done: with the code, and with what is there now, so that it can be asked for again. */
-export function sendRefusal(reply: FastifyReply, refusal: Refusal, selection?: { keys: unknown }): FastifyReply {
-  const { keys: _keys, ...present } = selection ?? { keys: undefined }
-  const { code, problem: detail } = refusal
-  return sendProblem(reply, { status: 409, title: 'Refused', detail, code, ...(selection === undefined ? {} : { present }) })
 }

@@ -9,7 +9,7 @@ import type { ApiDeps } from './api-deps.ts'
 import { camelCased } from './camel-cased.ts'
 import { Id, Page } from './page.ts'
 import { notFound, sendProblem } from './problem.ts'
-import { sendRefusal } from './register-dead-letters.ts'
+import { sendRefusal } from './send-refusal.ts'
 
 /** `skipCanary`: go on with the rest although the canaries came back. */
 const Resume = z.strictObject({ skipCanary: z.boolean().default(false) })

@@ -1,5 +1,6 @@
 import { DEAD_LETTER_SOURCES, type DeadLetter, type DeadLetterSource } from '@gatehouse/broker'
 import { z } from 'zod'
+import { parseLetterBody } from './parse-letter-body.ts'
 
 const Word = z.string().min(1).max(200)
 const Guid = z.guid().transform((id) => id.toLowerCase())
@@ -54,17 +55,8 @@ export function matcherOf(filter: DeadLetterFilter): (letter: DeadLetter) => boo
 /** The content is read only when it is asked for: most filters need the headers alone. */
 function isAbout(letter: DeadLetter, { organizationId, mailboxId }: DeadLetterFilter): boolean {
   if (organizationId === undefined && mailboxId === undefined) return true
-  const body = parseBody(letter.content)
+  const body = parseLetterBody(letter.content)
   const says = (name: 'organizationId' | 'mailboxId', id: string | undefined): boolean =>
     id === undefined || (typeof body?.[name] === 'string' && body[name].toLowerCase() === id)
   return says('organizationId', organizationId) && says('mailboxId', mailboxId)
-}
-
-function parseBody(content: Buffer): Record<string, unknown> | undefined {
-  try {
-    const body: unknown = JSON.parse(content.toString())
-    return typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
 }

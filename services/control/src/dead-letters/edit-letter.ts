@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { moveToArchive } from './archive-letters.ts'
 import type { DeadLetterDeps } from './dead-letter-deps.ts'
 import { findLetter } from './find-letter.ts'
+import { parseLetterBody } from './parse-letter-body.ts'
 import { type Refusal, refusal } from './refuse-execution.ts'
 import { takeQueues } from './take-queues.ts'
 
@@ -57,10 +58,11 @@ export async function editLetter(
   if ('kind' in edited) return edited
   const at = deps.now()
   const { messageId } = edited
-  const { 'gh-replay-id': _sentBy, ...kept } = toStoredLetter(letter).headers
+  const stored = toStoredLetter(letter)
+  const { 'gh-replay-id': _sentBy, ...kept } = stored.headers
   const headers = { ...kept, 'gh-edited-from': letter.key }
   const content = Buffer.from(JSON.stringify(edited.body))
-  await putDeadLetter(deps.broker, { ...toStoredLetter(letter), messageId, type: edited.type, headers, content }, either)
+  await putDeadLetter(deps.broker, { ...stored, messageId, type: edited.type, headers, content }, either)
   const by = { actor, reason: `edited: it is ${messageId} now`, at }
   const isOld = (one: DeadLetter): boolean => one.key === letter.key
   const archived = await moveToArchive(letter.service, isOld, by, { deps, signal: either })
@@ -70,7 +72,7 @@ export async function editLetter(
 }
 
 function patchLetter(letter: DeadLetter, patch: JsonPatch): { messageId: string; type: string; body: object } | Refusal {
-  const body = parse(letter.content)
+  const body = parseLetterBody(letter.content)
   if (body === undefined) return refusal('not-json', 'The content of the letter is not a JSON object: it cannot be patched')
   const failed = applyPatch(body, patch as Operation[]).find((problem) => problem !== null)
   if (failed) return refusal('patch-failed', `The patch cannot be applied: ${failed.message}`)
@@ -80,13 +82,4 @@ function patchLetter(letter: DeadLetter, patch: JsonPatch): { messageId: string;
   if (read.kind === 'message') return { messageId, type: read.message.type, body }
   const why = read.kind === 'malformed' ? `${read.problem}: ${read.issues}` : `This build does not know it (${read.reason})`
   return refusal('patch-refused', `The patched message is refused: ${why}`)
-}
-
-function parse(content: Buffer): object | undefined {
-  try {
-    const body: unknown = JSON.parse(content.toString())
-    return typeof body === 'object' && body !== null && !Array.isArray(body) ? body : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -58,7 +58,7 @@ export function startReplayer(deps: DeadLetterDeps, signal: AbortSignal): Replay
 /** Never rejects: what fails is tried again at the next beat. */
 async function carryOn(replay: Row<'replays'>, deps: DeadLetterDeps, signal: AbortSignal): Promise<void> {
   try {
-    const taken = await takeQueues(replay.services, deps, { forReplay: replay.id })
+    const taken = await takeQueues(replay.services, deps, { isReplay: true })
     if (taken.kind === 'refused') return
     using queues = taken
     await runReplay(replay, deps, AbortSignal.any([signal, queues.signal]))

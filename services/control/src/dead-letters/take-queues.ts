@@ -13,7 +13,7 @@ const BUSY = refusal('queue-busy', 'Somebody else is taking letters from the sam
 export async function takeQueues(
   services: readonly string[],
   deps: DeadLetterDeps,
-  options: { forReplay?: string } = {},
+  options: { isReplay?: boolean } = {},
 ): Promise<TakenQueues | Refusal> {
   using stack = new DisposableStack()
   const signals: AbortSignal[] = []
@@ -23,7 +23,7 @@ export async function takeQueues(
     signals.push(stack.use(lock).signal)
   }
   // A replay that is opened and not carried on with yet has its letters too.
-  const refused = options.forReplay === undefined ? await refuseRunningIn(services, deps) : undefined
+  const refused = options.isReplay === true ? undefined : await refuseRunningIn(services, deps)
   if (refused !== undefined) return refused
   const held = stack.move()
   return { kind: 'taken', signal: AbortSignal.any(signals), [Symbol.dispose]: () => held.dispose() }
