@@ -1,12 +1,5 @@
 import { createConnector, type Exchange, raceAbort } from '@gatehouse/exchange'
-import {
-  AdvisoryLocks,
-  createRunspaceLeases,
-  deleteRunspaceLease,
-  leaseHolderOf,
-  readClientAccessServers,
-  readOrphanLeases,
-} from '@gatehouse/store'
+import { AdvisoryLocks, createAccountRecords } from '@gatehouse/store'
 import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
 import type { DiscoveryDeps, Organization } from './discovery-deps.ts'
 import { handleDiscoverySync } from './handle-discovery-sync.ts'
@@ -66,10 +59,6 @@ function createOrganization(
   const id = organizationIdOf(name)
   const { pool } = worker.store
   const log = worker.log.child({ organization: name })
-  const idleTimeoutMs = exchange.idleTimeoutSeconds * 1_000
-  const account = `${id}:${exchange.user.toLowerCase()}`
-  const holder = leaseHolderOf(worker.name)
-  const leases = createRunspaceLeases({ pool, account, holder, shellsMax: exchange.shellsPerAccountMax, idleTimeoutMs })
   const stop = new AbortController()
   let connected: Promise<Exchange> | undefined
   const connect = createConnector(exchange, {
@@ -77,10 +66,7 @@ function createOrganization(
     shellsMax: SHELLS_MAX,
     env: worker.env,
     readSecret,
-    leases,
-    knownServers: () => readClientAccessServers(pool, id),
-    readOrphans: () => readOrphanLeases(pool, account, holder),
-    forgetOrphan: (leaseId) => deleteRunspaceLease(pool, leaseId),
+    ...createAccountRecords({ pool, organizationId: id, workerName: worker.name, exchange }),
     log,
   })
   const connectAnew = () => {

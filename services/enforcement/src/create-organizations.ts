@@ -1,13 +1,6 @@
 import { Breaker } from '@gatehouse/broker'
 import { createConnector } from '@gatehouse/exchange'
-import {
-  createRunspaceLeases,
-  deleteRunspaceLease,
-  leaseHolderOf,
-  readClientAccessServers,
-  readConnectorEpoch,
-  readOrphanLeases,
-} from '@gatehouse/store'
+import { createAccountRecords, readConnectorEpoch } from '@gatehouse/store'
 import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
 import { ExchangeConnection } from './exchange-connection.ts'
 import type { Organization } from './organization.ts'
@@ -28,18 +21,11 @@ function createOrganization({ name, exchange, mail }: OrganizationSettings, work
   const id = organizationIdOf(name)
   const { pool } = worker.store
   const log = worker.log.child({ organization: name })
-  const idleTimeoutMs = exchange.idleTimeoutSeconds * 1_000
-  const account = `${id}:${exchange.user.toLowerCase()}`
-  const holder = leaseHolderOf(worker.name)
-  const leases = createRunspaceLeases({ pool, account, holder, shellsMax: exchange.shellsPerAccountMax, idleTimeoutMs })
   const connect = createConnector(exchange, {
     purpose: 'write',
     env: worker.env,
     readSecret,
-    leases,
-    knownServers: () => readClientAccessServers(pool, id),
-    readOrphans: () => readOrphanLeases(pool, account, holder),
-    forgetOrphan: (leaseId) => deleteRunspaceLease(pool, leaseId),
+    ...createAccountRecords({ pool, organizationId: id, workerName: worker.name, exchange }),
     log,
   })
   const runspaces = exchange.enableParallelCommandSupport ? exchange.runspacesMax : 1
