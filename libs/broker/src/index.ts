@@ -18,6 +18,7 @@ export type {
 } from './broker-options.ts'
 export { ConcurrencyLimit } from './concurrency-limit.ts'
 export { connectBroker } from './connect-broker.ts'
+export { type BrokerUser, createDefinitions, type NodeDefinitions, saltOf } from './create-definitions.ts'
 export { createTopology, type Definitions, INBOX_LENGTH_MAX, queueNamesOf } from './create-topology.ts'
 export { DEAD_LETTER_SOURCES, type DeadLetter, type DeadLetterSource, letterQueueOf } from './dead-letters/dead-letter.ts'
 export { planReplay, type ReplayPlan } from './dead-letters/plan-replay.ts'

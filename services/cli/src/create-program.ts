@@ -1,9 +1,12 @@
+import { PermanentError } from '@gatehouse/messages'
 import { Command, InvalidArgumentError } from 'commander'
 import { addDeadLetters } from './add-dead-letters.ts'
+import { addInit } from './add-init.ts'
 import { listOf, natural, oneOf, positive } from './option-values.ts'
 import { WORKER_NAMES, type WorkerName } from './processes/start-worker-process.ts'
 import type { ProgramContext, VerbOptions } from './program-context.ts'
 import { action, query, queryVerb, stateOption, verb } from './verb.ts'
+import { runAttachedDemo } from './verbs/run-attached-demo.ts'
 import { runDemo } from './verbs/run-demo.ts'
 import { runExchangeInvoke } from './verbs/run-exchange-invoke.ts'
 import { runMigrate } from './verbs/run-migrate.ts'
@@ -39,10 +42,14 @@ function addServers(program: Command, context: ProgramContext): void {
     .option('--engine <name>', 'remoting (ours) or host (a PowerShell of this machine)', oneOf(['remoting', 'host']))
     .option('--executable <path>', 'that PowerShell; else one is built with the .NET SDK')
     .option('--exit', 'end after the summary instead of staying up', false)
+    .option('--attach', 'start nothing: the two syncs and the summary, for the system of --config', false)
+    .option('--config <file>', 'with --attach: gatehouse.yaml', context.env.GATEHOUSE_CONFIG)
+    .option('--done-file <file>', 'with --attach: made when everything is right')
     .action(
-      action(context, (options, terminal) =>
-        runDemo(demoOptionsOf(options), { env: context.env, terminal, signal: context.signal }),
-      ),
+      action(context, (options, terminal) => {
+        const to = { env: context.env, terminal, signal: context.signal }
+        return options.attach ? runAttachedDemo(options, to) : runDemo(demoOptionsOf(options), to)
+      }),
     )
   verb(program, 'up', 'Every worker, against the endpoints that the settings name')
     .requiredOption('--config <file>', 'gatehouse.yaml')
@@ -63,10 +70,14 @@ function addServers(program: Command, context: ProgramContext): void {
     .option('--latency-ms <n>', 'how long each cmdlet takes', natural, 100)
     .option('--seed <n>', 'seed of the population', natural, 7)
     .option('--faults <file>', 'a fault plan')
+    .option('--host <address>', 'where to listen', '127.0.0.1')
+    .option('--microsoft-port <n>', 'with all; 0 picks a free one', natural, 0)
+    .option('--tls-key <file>', 'with --tls-certificate: speak https')
+    .option('--tls-certificate <file>', 'PEM')
     .action(
       action(context, (options, terminal, what) =>
         runSimulate(
-          { ...demoOptionsOf(options), what: what as 'all', port: options.port },
+          { ...demoOptionsOf(options), ...options, what: what as 'all', tls: tlsOf(options) },
           { terminal, signal: context.signal },
         ),
       ),
@@ -74,6 +85,7 @@ function addServers(program: Command, context: ProgramContext): void {
 }
 
 function addSetUp(program: Command, context: ProgramContext): void {
+  addInit(program, context)
   verb(program, 'migrate', "Brings the database to this build's schema")
     .requiredOption('--config <file>', 'gatehouse.yaml')
     .action(action(context, (options, terminal) => runMigrate(options, { env: context.env, terminal })))
@@ -165,6 +177,12 @@ function addExchange(program: Command, context: ProgramContext): void {
 
 function demoOptionsOf(options: VerbOptions): Parameters<typeof runDemo>[0] {
   return { ...options, engine: options.engine as 'remoting' | undefined, copies: options.scale, faultsFile: options.faults }
+}
+
+function tlsOf({ tlsKey, tlsCertificate }: VerbOptions): Parameters<typeof runSimulate>[0]['tls'] {
+  if (tlsKey === undefined && tlsCertificate === undefined) return undefined
+  if (tlsKey !== undefined && tlsCertificate !== undefined) return { keyFile: tlsKey, certificateFile: tlsCertificate }
+  throw new PermanentError('usage', '--tls-key and --tls-certificate belong together')
 }
 
 /** `2` is two copies of every worker; `enforcement=2,discovery=1` names them. Control is always one: it owns the schedule. */

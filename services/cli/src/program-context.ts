@@ -1,3 +1,4 @@
+import type { Ask } from './init/find-answers.ts'
 import type { WorkerName } from './processes/start-worker-process.ts'
 import type { Streams, Terminal } from './terminal.ts'
 
@@ -5,6 +6,8 @@ export type ProgramContext = {
   readonly env: Record<string, string | undefined>
   readonly cwd: string
   readonly streams: Streams
+  /** Undefined where nobody sits at the terminal. */
+  readonly ask?: Ask | undefined
   readonly signal: AbortSignal
   /** Takes the exit code of the verb that ran. */
   readonly onExitCode: (code: number) => void
@@ -23,6 +26,24 @@ export type VerbOptions = {
   runspaces: number
   exit: boolean
   port: number
+  microsoftPort: number
+  host: string
+  tlsKey: string | undefined
+  tlsCertificate: string | undefined
+  attach: boolean
+  doneFile: string | undefined
+  directory: string
+  demo: boolean
+  tenantId: string | undefined
+  clientId: string | undefined
+  exchangeUrl: string | undefined
+  exchangeUser: string | undefined
+  exchangePasswordFile: string | undefined
+  ewsUrl: string | undefined
+  mailUser: string | undefined
+  mailPasswordFile: string | undefined
+  clientSecretFile: string | undefined
+  includedGroups: string | undefined
   url: string | undefined
   tokenFile: string | undefined
   organization: string | undefined

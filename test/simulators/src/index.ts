@@ -1,3 +1,4 @@
+export { createServerCertificate } from './create-server-certificate.ts'
 export { type Cmdlet, type CmdletOutcome, outcome } from './exchange/cmdlets/cmdlet.ts'
 export { type ExchangeSimulatorOptions, startExchangeSimulator } from './exchange/start-exchange-simulator.ts'
 export type { GraphFaults } from './microsoft/graph-faults.ts'

@@ -15,6 +15,10 @@ export type ServeOptions = {
   seed: number
   /** JSON: one plan for both servers; Microsoft reads its `graph` section. */
   faultsFile?: string | undefined
+  /** Default 127.0.0.1. */
+  host?: string
+  /** With them both servers speak https. PEM files. */
+  tls?: { keyFile: string; certificateFile: string } | undefined
 }
 
 /** What a client must know; the Exchange half or the Microsoft half is absent when it is not served. */
@@ -38,11 +42,12 @@ export type SimulatorsReady = {
   seed: number
 }
 
-/** Serves the simulators asked for in this process, on one population, on 127.0.0.1 until `stop`. */
+/** Serves the simulators asked for in this process, on one population, until `stop`. */
 export async function serveSimulators(options: ServeOptions): Promise<{ ready: SimulatorsReady; stop(): Promise<void> }> {
   const population = createPopulation({ devices: options.devices, seed: options.seed })
   const plan: unknown = options.faultsFile === undefined ? {} : JSON.parse(await readFile(options.faultsFile, 'utf8'))
-  const shared = { population, host: '127.0.0.1' }
+  const tls = await readTls(options.tls)
+  const shared = { population, host: options.host ?? '127.0.0.1', ...(tls === undefined ? {} : { tls }) }
   const stops: (() => Promise<void>)[] = []
   const { includedGroups, excludedGroups } = population.policy
   const ready: SimulatorsReady = {
@@ -71,4 +76,10 @@ export async function serveSimulators(options: ServeOptions): Promise<{ ready: S
       await Promise.all(stops.map((stop) => stop()))
     },
   }
+}
+
+async function readTls(files: ServeOptions['tls']): Promise<{ key: string; cert: string } | undefined> {
+  if (files === undefined) return undefined
+  const [key, cert] = await Promise.all([readFile(files.keyFile, 'utf8'), readFile(files.certificateFile, 'utf8')])
+  return { key, cert }
 }

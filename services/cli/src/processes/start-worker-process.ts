@@ -60,7 +60,11 @@ export async function startProcess(options: ProcessOptions, signal: AbortSignal)
 
 /** The script of a worker, as arguments for Node. */
 export function workerArguments(name: WorkerName, settingsPath: string): string[] {
-  return [fileURLToPath(new URL(`../../../${name}/src/main.ts`, import.meta.url)), '--config', settingsPath]
+  return [fileURLToPath(workerScriptOf(name)), '--config', settingsPath]
+}
+
+export function workerScriptOf(name: WorkerName): URL {
+  return new URL(`../../../${name}/src/main.ts`, import.meta.url)
 }
 
 /**

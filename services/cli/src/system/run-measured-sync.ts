@@ -1,6 +1,6 @@
 import type { SyncType } from '@gatehouse/store'
 import { sql } from 'kysely'
-import type { System } from './start-system.ts'
+import type { SystemView } from './start-system.ts'
 import { type SyncRunView, watchSyncRun } from './watch-sync-run.ts'
 
 export type MeasuredSync = {
@@ -12,7 +12,7 @@ export type MeasuredSync = {
 
 /** Starts a sync as an administrator would, confirmed in advance or not, follows it to its end and measures it. */
 export async function runMeasuredSync(
-  system: System,
+  system: Pick<SystemView, 'control' | 'store'>,
   options: { syncType: SyncType; confirmed: boolean; timeoutMs: number; onProgress: (run: SyncRunView) => void },
   signal: AbortSignal,
 ): Promise<MeasuredSync> {
@@ -30,12 +30,15 @@ export async function runMeasuredSync(
   return { run, seconds: (endedAt - commandedAt) / 1000, writes }
 }
 
-async function readConnectors(system: System): Promise<{ connectors: { id: string }[] }> {
+async function readConnectors(system: Pick<SystemView, 'control' | 'store'>): Promise<{ connectors: { id: string }[] }> {
   const answer = (await system.control.get('/api/exchangeConnectors')) as { value: { id: string }[] }
   return { connectors: answer.value }
 }
 
-async function readWrites(system: System, since: Date): Promise<{ writes: number; last: Date | null }> {
+async function readWrites(
+  system: Pick<SystemView, 'control' | 'store'>,
+  since: Date,
+): Promise<{ writes: number; last: Date | null }> {
   const { rows } = await sql<{ writes: number; last: Date | null }>`
     select count(*)::int as writes, max(written_at) as last from access_changes where written_at >= ${since}`.execute(
     system.store.db,

@@ -1,7 +1,9 @@
 import { constants, setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { startProcess } from '../processes/start-worker-process.ts'
+
+const STATE_MS = 60_000
 
 export type SimulatorsReady = {
   url: string
@@ -83,14 +85,27 @@ export async function startSimulators(options: SimulatorsOptions, signal: AbortS
   favour(started.pid)
   const ready = started.ready as unknown as SimulatorsReady
   const bases = { exchange: new URL(ready.url).origin, microsoft: new URL(ready.endpoint).origin }
-  const state = async (base: string): Promise<unknown> => await (await request(`${base}/__simulator/state?brief`)).body.json()
   return {
     ready,
     pid: started.pid,
-    exchangeState: async () => (await state(bases.exchange)) as ExchangeState,
-    microsoftState: async () => (await state(bases.microsoft)) as MicrosoftState,
+    ...readersOf(bases),
     post: (server, path, body) => post(`${bases[server]}${path}`, body),
     [Symbol.asyncDispose]: () => started.stop(5_000),
+  }
+}
+
+/** Reads what happened at simulators that serve at these origins. */
+export function readersOf(
+  bases: { exchange: string; microsoft: string },
+  dispatcher?: Dispatcher,
+): Pick<Simulators, 'exchangeState' | 'microsoftState'> {
+  const state = async (base: string): Promise<unknown> => {
+    const options = { signal: AbortSignal.timeout(STATE_MS), ...(dispatcher === undefined ? {} : { dispatcher }) }
+    return await (await request(`${base}/__simulator/state?brief`, options)).body.json()
+  }
+  return {
+    exchangeState: async () => (await state(bases.exchange)) as ExchangeState,
+    microsoftState: async () => (await state(bases.microsoft)) as MicrosoftState,
   }
 }
 

@@ -43,6 +43,13 @@ export type System = {
   readonly store: Store
 } & AsyncDisposable
 
+/** What a sync is watched and judged by, whoever started the system. */
+export type SystemView = Pick<System, 'control' | 'store'> & {
+  readonly simulators: Pick<Simulators, 'exchangeState' | 'microsoftState'>
+  /** The workers whose memory can be read here, by name. */
+  readonly workers: { readonly running: ReadonlyMap<string, { readonly pid: number }> }
+}
+
 const TAIL_LINES = 30
 
 /** Starts simulators, broker, database and all workers. Disposing stops them in reverse and removes their files. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { readPeakMemoryMiB } from './read-peak-memory.ts'
 import type { MeasuredSync } from './run-measured-sync.ts'
-import type { System } from './start-system.ts'
+import type { SystemView } from './start-system.ts'
 
 /** The one object that `gatehouse demo --json` prints. */
 export type DemoSummary = {
@@ -32,15 +32,22 @@ export type DemoSummary = {
 export type FirstSyncFigures = { cmdlets: Record<string, number>; graphRequests: number }
 
 /** What the simulators counted up to now: taken after the first sync, so that the second does not blur its figures. */
-export async function readFirstSyncFigures(system: System): Promise<FirstSyncFigures> {
+export async function readFirstSyncFigures(system: SystemView): Promise<FirstSyncFigures> {
   const [exchange, microsoft] = await Promise.all([system.simulators.exchangeState(), system.simulators.microsoftState()])
   return { cmdlets: exchange.cmdlets, graphRequests: microsoft.graphRequests }
 }
 
 /** Reads the end state from where it counts: Exchange as the simulator holds it, the store, the dead queues. */
 export async function summarizeSystem(
-  system: System,
-  figures: { first: MeasuredSync; firstFigures: FirstSyncFigures; second: MeasuredSync; runspaces: number; latencyMs: number },
+  system: SystemView,
+  figures: {
+    first: MeasuredSync
+    firstFigures: FirstSyncFigures
+    second: MeasuredSync
+    runspaces: number
+    latencyMs: number
+    seed: number
+  },
 ): Promise<DemoSummary> {
   const { first, firstFigures, second, runspaces } = figures
   const [exchange, microsoft, decisions, counts, deadLetters, peakMemoryMiB] = await Promise.all([
@@ -71,7 +78,7 @@ export async function summarizeSystem(
     secondSync: { writes: second.writes, seconds: round(second.seconds) },
     peakMemoryMiB,
     deadLetters,
-    seed: system.simulators.ready.seed,
+    seed: figures.seed,
     wrong: exchange.wrong.count,
     wrongSamples: exchange.wrong.samples,
   }
@@ -96,7 +103,7 @@ function leastCmdlets(writesLeast: number, shells: number): number {
   return writesLeast + BULK_READS.length + 2 + shells
 }
 
-async function readDecisions(system: System): Promise<DemoSummary['decisions']> {
+async function readDecisions(system: SystemView): Promise<DemoSummary['decisions']> {
   const { rows } = await sql<{ access: string; reason: string; n: number }>`
     select access, reason, count(*)::int as n from decisions group by access, reason order by access, reason`.execute(
     system.store.db,
@@ -110,19 +117,19 @@ async function readDecisions(system: System): Promise<DemoSummary['decisions']> 
   return { byAccess, byReason }
 }
 
-async function readCounts(system: System): Promise<{ devices: number; mailboxes: number }> {
+async function readCounts(system: SystemView): Promise<{ devices: number; mailboxes: number }> {
   const { rows } = await sql<{ devices: number; mailboxes: number }>`
     select (select count(*)::int from device_partnerships where vanished_at is null) as devices,
            (select count(*)::int from mailboxes where vanished_at is null) as mailboxes`.execute(system.store.db)
   return rows[0] ?? { devices: 0, mailboxes: 0 }
 }
 
-async function countDeadLetters(system: System): Promise<number> {
+async function countDeadLetters(system: SystemView): Promise<number> {
   const answer = (await system.control.get('/api/deadLetters', { top: 1_000 })) as { value: unknown[] }
   return answer.value.length
 }
 
-async function readMemory(system: System): Promise<Record<string, number>> {
+async function readMemory(system: SystemView): Promise<Record<string, number>> {
   const peaks: Record<string, number> = {}
   for (const [name, worker] of system.workers.running) {
     const peak = await readPeakMemoryMiB(worker.pid)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { WorkerName } from '../processes/start-worker-process.ts'
 import { formatSummary } from '../system/format-summary.ts'
 import { runMeasuredSync } from '../system/run-measured-sync.ts'
-import { type System, startSystem } from '../system/start-system.ts'
+import { type System, type SystemView, startSystem } from '../system/start-system.ts'
 import { type DemoSummary, readFirstSyncFigures, summarizeSystem } from '../system/summarize-system.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -41,7 +41,8 @@ export async function runDemo(
     },
     signal,
   )
-  const summary = await syncTwice(system, options, terminal, signal)
+  await switchReportOnlyOff(system, terminal)
+  const summary = await syncTwice(system, options, context)
   if (options.json) terminal.print(JSON.stringify(summary))
   else terminal.print(formatSummary(summary))
   if (!options.exit && !signal.aborted) {
@@ -54,8 +55,12 @@ export async function runDemo(
   return isRight(summary) ? 0 : 1
 }
 
-async function syncTwice(system: System, options: DemoOptions, terminal: Terminal, signal: AbortSignal): Promise<DemoSummary> {
-  await switchReportOnlyOff(system, terminal)
+/** Two syncs of one system, the second of which must find nothing to do. */
+export async function syncTwice(
+  system: SystemView,
+  options: Pick<DemoOptions, 'runspaces' | 'latencyMs' | 'seed'>,
+  { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
+): Promise<DemoSummary> {
   terminal.note(
     'Full sync, with the brake confirmed in advance: a first run against unknown phones blocks more than 5 % of them',
   )
@@ -93,6 +98,7 @@ function progressLine(counts: Record<string, number>): string {
     .join(' · ')
 }
 
-function isRight(summary: DemoSummary): boolean {
+/** Whether every device is in its state, nobody was mailed twice, no message died and the second sync wrote nothing. */
+export function isRight(summary: DemoSummary): boolean {
   return summary.wrong === 0 && summary.mailsTwice === 0 && summary.deadLetters === 0 && summary.secondSync.writes === 0
 }

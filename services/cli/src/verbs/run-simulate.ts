@@ -8,6 +8,9 @@ export type SimulateOptions = {
   latencyMs: number
   seed: number
   faultsFile: string | undefined
+  host: string
+  microsoftPort: number
+  tls: { keyFile: string; certificateFile: string } | undefined
   json: boolean
 }
 

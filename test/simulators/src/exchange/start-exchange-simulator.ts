@@ -17,7 +17,7 @@ import { WsmanEndpoint } from './wsman/wsman-endpoint.ts'
 
 export type ExchangeSimulatorOptions = {
   population: Population
-  /** Loopback, always: 127.0.0.1. */
+  /** The address it listens on; `url` names 127.0.0.1. */
   host?: string
   /** 0: any free one. */
   port: number

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Population } from '../population/population.ts'
@@ -32,6 +33,8 @@ export type MicrosoftSimulatorOptions = {
   clientSecret?: string
   /** Rows of managedDevices a page may hold; Microsoft's is 1,000. */
   managedDevicesPageSize?: number
+  /** With it the server speaks https. PEM. */
+  tls?: { key: string; cert: string } | undefined
 }
 
 export type MicrosoftSimulator = {
@@ -46,22 +49,27 @@ export type MicrosoftSimulator = {
   stop(): Promise<void>
 }
 
-type Running = GraphServer & { options: Required<Omit<MicrosoftSimulatorOptions, 'faults'>>; population: Population }
+type Running = GraphServer & {
+  options: Required<Omit<MicrosoftSimulatorOptions, 'faults' | 'tls'>>
+  scheme: 'http' | 'https'
+  population: Population
+}
 
-/** Serves Microsoft's sign-in and Graph for a population on plain HTTP until `stop`. */
+/** Serves Microsoft's sign-in and Graph for a population until `stop`. */
 export async function startMicrosoftSimulator(options: MicrosoftSimulatorOptions): Promise<MicrosoftSimulator> {
   const running = createRunning(options)
-  const server = createServer((incoming, outgoing) => {
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     serve(incoming, outgoing, running).catch((error: unknown) => {
       if (!outgoing.headersSent) writeAnswer(outgoing, refuse(500, 'UnknownError', String(error)))
       else outgoing.destroy()
     })
-  })
+  }
+  const server = options.tls === undefined ? createServer(onRequest) : createTlsServer(options.tls, onRequest)
   server.keepAliveTimeout = 60_000
   server.listen(options.port, options.host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+  const url = `${running.scheme}://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
   const { tenantId, clientId, clientSecret } = running.options
   return { url, authority: url, endpoint: url, tenantId, clientId, clientSecret, stop: () => stop(server) }
 }
@@ -96,7 +104,16 @@ function createRunning(given: MicrosoftSimulatorOptions): Running {
   }
   const now = () => performance.now()
   const tokens = createTokens({ tenantId: options.tenantId, clientId: options.clientId, now })
-  const running = { options, population, state, tokens, throttle: createThrottle({}, ledger, now), shuffle: random.shuffle }
+  const scheme: Running['scheme'] = given.tls === undefined ? 'http' : 'https'
+  const running = {
+    options,
+    scheme,
+    population,
+    state,
+    tokens,
+    throttle: createThrottle({}, ledger, now),
+    shuffle: random.shuffle,
+  }
   applyFaults(running, given.faults ?? {})
   return running
 }
@@ -111,7 +128,7 @@ function applyFaults(running: Running, faults: GraphFaults): void {
 }
 
 async function serve(incoming: IncomingMessage, outgoing: ServerResponse, running: Running): Promise<void> {
-  const origin = `http://${incoming.headers.host ?? 'localhost'}`
+  const origin = `${running.scheme}://${incoming.headers.host ?? 'localhost'}`
   const url = new URL(incoming.url ?? '/', origin)
   const segments = url.pathname
     .split('/')

@@ -1,0 +1,41 @@
+import { PermanentError, RetryableError } from '@gatehouse/messages'
+import { CommanderError } from 'commander'
+import { createAsk } from './create-ask.ts'
+import { createProgram } from './create-program.ts'
+import { exitCodeOf } from './exit-code-of.ts'
+
+/** Carries out what the arguments of the process say and sets its exit code. The first signal stops gently, the second at once. */
+export async function runCommand(process: NodeJS.Process): Promise<void> {
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(1)
+      stop.abort(new Error(`Stopped by ${signal}`))
+    })
+  }
+  const program = createProgram({
+    env: process.env,
+    cwd: process.cwd(),
+    streams: { out: process.stdout, err: process.stderr },
+    ask: createAsk(process, stop.signal),
+    signal: stop.signal,
+    onExitCode: (code) => {
+      process.exitCode = code
+    },
+  })
+  try {
+    await program.parseAsync(process.argv)
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
+    else {
+      process.stderr.write(`gatehouse: ${describe(error)}\n`)
+      process.exitCode = exitCodeOf(error)
+    }
+  }
+}
+
+/** Only a defect has a stack that somebody can use. */
+function describe(error: unknown): string {
+  if (error instanceof PermanentError || error instanceof RetryableError) return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
