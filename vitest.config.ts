@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 /**
  * `unit`: beside the code, no sockets, no sleeping. `real`: against one RabbitMQ and one PostgreSQL, each file with its own vhost
- * and database. `brokers`: what libs/broker promises, on each RabbitMQ that can be had.
+ * and database. `brokers`: what libs/broker promises, on each RabbitMQ that can be had. `compose`: docker-compose.yml at an engine,
+ * which has a command of its own.
  */
 export default defineConfig({
   test: {
@@ -51,6 +52,18 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'compose',
+          include: ['test/compose/**/*.test.ts'],
+          globalSetup: 'test/compose/engine/start-engine.ts',
+          // Each file is a system of its own: two at once would be measured together.
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

@@ -19,6 +19,7 @@ const BIN = join(ROOT, 'node_modules', '.bin')
 const VERBS = {
   test: (args) => ['scripts/test.ts', ...args],
   unit: (args) => ['scripts/test.ts', 'unit', ...args],
+  compose: (args) => ['scripts/test.ts', 'compose', ...args],
   check: (args) => ['scripts/check.ts', ...args],
   gatehouse: (args) => [join(ROOT, 'services/cli/src/main.ts'), ...args],
   demo: (args) => [join(ROOT, 'services/cli/src/main.ts'), 'demo', ...args],

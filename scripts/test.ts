@@ -2,7 +2,8 @@
  * Runs the tests and prints `N passed, M failed, K skipped` as the last line.
  *
  * Usage: npm run test [-- [filter…] [vitest options]]
- * A filter is `unit`, `real`, the name of a folder of test/ (`faults`), or a part of a file's path.
+ * A filter is `unit`, `real`, `compose`, the name of a folder of test/ (`faults`), or a part of a file's path. What needs a Docker
+ * engine (`compose`) runs only when it is named.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -22,7 +23,7 @@ try {
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${file}`,
-    ...process.argv.slice(2).flatMap(toArgument),
+    ...toArguments(process.argv.slice(2)),
   ])
   const summary = summarizeTestReport(await readReport(file), exitCode)
   process.stdout.write(`${formatTestSummary(summary)}\n`)
@@ -31,11 +32,14 @@ try {
   await rm(folder, { recursive: true, force: true })
 }
 
-function toArgument(argument: string): string[] {
-  if (argument === 'unit') return ['--project', argument]
-  if (argument === 'real') return ['--project', 'real', '--project', 'brokers']
-  if (/^[a-z-]+$/.test(argument) && existsSync(join(ROOT, 'test', argument))) return [`test/${argument}/`]
-  return [argument]
+function toArguments(given: readonly string[]): string[] {
+  const [first = '', ...rest] = given
+  const projects: Record<string, readonly string[]> = { unit: ['unit'], real: ['real', 'brokers'], compose: ['compose'] }
+  const named = projects[first]
+  const files = (named === undefined ? given : rest).map((argument) =>
+    /^[a-z-]+$/.test(argument) && existsSync(join(ROOT, 'test', argument)) ? `test/${argument}/` : argument,
+  )
+  return [...(named ?? ['unit', 'real', 'brokers']).flatMap((name) => ['--project', name]), ...files]
 }
 
 function runVitest(args: string[]): Promise<number> {

@@ -33,7 +33,7 @@ cp -a forky engine
 cp /etc/resolv.conf engine/etc/
 printf '#!/bin/sh\nexit 101\n' >engine/usr/sbin/policy-rc.d
 chmod 755 engine/usr/sbin/policy-rc.d
-chroot engine sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io docker-compose docker-buildx iptables >/dev/null'
+chroot engine sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io docker-compose docker-buildx iptables procps >/dev/null'
 mkdir -p config/cli-plugins
 cp engine/usr/libexec/docker/cli-plugins/docker-compose engine/usr/libexec/docker/cli-plugins/docker-buildx config/cli-plugins/
 touch made

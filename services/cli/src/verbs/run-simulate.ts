@@ -14,6 +14,9 @@ export type SimulateOptions = {
   json: boolean
 }
 
+/** For a program that asks with `--json`; a log keeps none. */
+const SECRETS: ReadonlySet<string> = new Set(['password', 'notificationPassword', 'clientSecret'])
+
 /** Serves the simulators until a signal comes. They are part of a checkout, not of an installation. */
 export async function runSimulate(
   options: SimulateOptions,
@@ -22,7 +25,9 @@ export async function runSimulate(
   const { serveSimulators } = await import('@gatehouse/simulators')
   const served = await serveSimulators(options)
   if (options.json) context.terminal.print(JSON.stringify({ ready: true, ...served.ready }))
-  else for (const [name, value] of Object.entries(served.ready)) context.terminal.print(`${name}: ${JSON.stringify(value)}`)
+  else
+    for (const [name, value] of Object.entries(served.ready))
+      if (!SECRETS.has(name)) context.terminal.print(`${name}: ${JSON.stringify(value)}`)
   if (!context.signal.aborted) await once(context.signal, 'abort')
   await served.stop()
   return 0

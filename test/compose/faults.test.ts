@@ -1,0 +1,68 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { ComposeProject } from './compose-project.ts'
+import { report } from './measure-containers.ts'
+import { describeWithEngine } from './needs-engine.ts'
+
+/** Long enough for a sync to be under way whatever happens to it. */
+const SIZE = { devices: 1_000, latencyMs: 400 }
+const AWAY_MS = 20_000
+const WRITES_BEFORE = 60
+
+/**
+ * Each test is a sync of an organisation whose every list has to be written. Exchange itself is started anew before it: it is then
+ * what a restored backup would be, and knows none of the writes of the sync before.
+ */
+describeWithEngine('a sync in containers', { timeout: 300_000 }, () => {
+  let project: ComposeProject
+
+  beforeAll(async () => {
+    project = await ComposeProject.create(SIZE)
+    await project.upWithoutDemo()
+  }, 600_000)
+  afterAll(() => project?.[Symbol.asyncDispose](), 200_000)
+  beforeEach(async () => {
+    await project.must(['restart', '--timeout', '5', 'simulators'])
+    await project.upWithoutDemo()
+  })
+
+  const syncDuring = async (name: string, happens: () => Promise<void>, signal: AbortSignal): Promise<void> => {
+    const syncRunId = await project.startSync()
+    await project.untilWritten(WRITES_BEFORE, signal)
+    await happens()
+    const run = await project.untilEnded(syncRunId, signal)
+    const state = await project.exchangeState()
+    const seconds = (Date.parse(run.finishedAt) - Date.parse(run.startedAt)) / 1_000
+    report(name, { 'sync, s': seconds, writes: state.writes, wrong: state.wrong.count })
+    const letters = (await project.gatehouse('dead-letters', 'list')) as { total: number }
+
+    expect(run.status).toBe('succeeded')
+    expect(state).toMatchObject({ wrong: { count: 0 }, mailsTwice: [], duplicateAdds: 0 })
+    expect(letters.total).toBe(0)
+  }
+
+  const outage =
+    (service: string): (() => Promise<void>) =>
+    async () => {
+      await project.must(['stop', service])
+      await delay(AWAY_MS)
+      await project.must(['start', service])
+    }
+
+  // An engine starts again what ends by itself, but not what somebody has killed by its own command.
+  const kill =
+    (service: string): (() => Promise<void>) =>
+    async () => {
+      await project.must(['kill', service])
+      await project.must(['start', service])
+    }
+
+  it.for(['control', 'enforcement', 'notification', 'compliance-lookup', 'discovery', 'rabbitmq', 'postgres'])(
+    'ends right, with no mail twice, when the container of %s is killed',
+    (service, { signal }) => syncDuring(`${service} killed`, kill(service), signal),
+  )
+
+  it.for(['rabbitmq', 'postgres'])('ends right, with no mail twice, when %s is stopped for 20 seconds', (service, { signal }) =>
+    syncDuring(`${service} away for 20 s`, outage(service), signal),
+  )
+})
