@@ -3,12 +3,14 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createPopulation, type Population } from '@gatehouse/simulators'
 import { Agent, request } from 'undici'
 import { inject } from 'vitest'
 import type {} from './engine/engine-environment.ts'
 import { type Ended, runProgram } from './run-program.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+const SEED = 7
 const COMMAND_MS = 60_000
 const UP_MS = 300_000
 const DOWN_MS = 180_000
@@ -38,11 +40,18 @@ export class ComposeProject implements AsyncDisposable {
   private readonly name = `gatehouse-test-${randomBytes(3).toString('hex')}`
   private readonly env: Record<string, string | undefined>
   private readonly agent: Agent
+  private readonly population: Population
 
-  private constructor(directory: string, env: Record<string, string | undefined>, agent: Agent) {
-    this.directory = directory
-    this.env = env
-    this.agent = agent
+  private constructor(parts: {
+    directory: string
+    env: Record<string, string | undefined>
+    agent: Agent
+    population: Population
+  }) {
+    this.directory = parts.directory
+    this.env = parts.env
+    this.agent = parts.agent
+    this.population = parts.population
   }
 
   /** Writes the files of a demo with `gatehouse init` and builds the image. Nothing runs yet. */
@@ -54,14 +63,16 @@ export class ComposeProject implements AsyncDisposable {
     await mkdir(parent, { recursive: true })
     const directory = await mkdtemp(join(parent, 'project-'))
     const env = { ...process.env, ...engine.env }
-    const sizes = ['--devices', String(options.devices), '--latency-ms', String(options.latencyMs)]
+    const sizes = ['--devices', String(options.devices), '--latency-ms', String(options.latencyMs), '--seed', String(SEED)]
     await runGatehouse(['init', '--demo', '--directory', directory, ...sizes])
     const file = join(directory, '.env')
     const lines = ['GATEHOUSE_API_PORT=0', `GATEHOUSE_NPM_REGISTRY=${await findRegistry()}`]
     const text = (await readFile(file, 'utf8')).replace('GATEHOUSE_FILES=.', `GATEHOUSE_FILES=${directory}`)
     await writeFile(file, `${text}${lines.join('\n')}\n`)
     const ca = await readFile(join(directory, 'certificates', 'simulators.pem'), 'utf8')
-    const project = new ComposeProject(directory, env, new Agent({ connect: { ca, servername: 'simulators' } }))
+    const agent = new Agent({ connect: { ca, servername: 'simulators' } })
+    const population = createPopulation({ devices: options.devices, seed: SEED })
+    const project = new ComposeProject({ directory, env, agent, population })
     await project.must(['build', '--quiet'], UP_MS)
     return project
   }
@@ -134,6 +145,17 @@ export class ComposeProject implements AsyncDisposable {
 
   async exchangeState(): Promise<ExchangeState> {
     return (await this.simulator('8443', 'GET', '/__simulator/state?brief')) as ExchangeState
+  }
+
+  /** What a restored backup of Exchange would do: every mailbox has again the lists it had before Gatehouse knew it. */
+  async restoreLists(): Promise<void> {
+    const changes = this.population.mailboxes.map((mailbox) => ({
+      action: 'set-lists',
+      mailbox: mailbox.guid,
+      allowed: mailbox.initialAllowedDeviceIds,
+      blocked: mailbox.initialBlockedDeviceIds,
+    }))
+    await this.simulator('8443', 'POST', '/__simulator/population-change', changes)
   }
 
   async simulator(port: '8443' | '8444', method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {

@@ -70,9 +70,7 @@ describeWithEngine('docker compose up with the demo of 5,000 devices', { timeout
 
   it('stays right with three copies of enforcement and two of discovery, within the shells of one account', async () => {
     await project.up('--no-recreate', '--scale', 'enforcement=3', '--scale', 'discovery=2')
-    // An Exchange that was restored from an old backup: every list is as before the first sync.
-    await project.must(['restart', '--timeout', '5', 'simulators'])
-    await project.up('--no-recreate', 'simulators')
+    await project.restoreLists()
     const run = await project.gatehouse('sync', 'full', '--watch', '--confirmed')
     const state = await project.exchangeState()
     report('scaled to 3 and 2', { shells: state.mostShells, wrong: state.wrong.count, writes: state.writes })

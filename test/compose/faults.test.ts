@@ -9,10 +9,7 @@ const SIZE = { devices: 1_000, latencyMs: 400 }
 const AWAY_MS = 20_000
 const WRITES_BEFORE = 60
 
-/**
- * Each test is a sync of an organisation whose every list has to be written. Exchange itself is started anew before it: it is then
- * what a restored backup would be, and knows none of the writes of the sync before.
- */
+/** Each test is a sync of an organisation whose every list has to be written: before it, all of them are again what they were at first. */
 describeWithEngine('a sync in containers', { timeout: 300_000 }, () => {
   let project: ComposeProject
 
@@ -22,18 +19,19 @@ describeWithEngine('a sync in containers', { timeout: 300_000 }, () => {
   }, 600_000)
   afterAll(() => project?.[Symbol.asyncDispose](), 200_000)
   beforeEach(async () => {
-    await project.must(['restart', '--timeout', '5', 'simulators'])
     await project.upWithoutDemo()
+    await project.restoreLists()
   })
 
   const syncDuring = async (name: string, happens: () => Promise<void>, signal: AbortSignal): Promise<void> => {
+    const before = await project.exchangeState()
     const syncRunId = await project.startSync()
-    await project.untilWritten(WRITES_BEFORE, signal)
+    await project.untilWritten(before.writes + WRITES_BEFORE, signal)
     await happens()
     const run = await project.untilEnded(syncRunId, signal)
     const state = await project.exchangeState()
     const seconds = (Date.parse(run.finishedAt) - Date.parse(run.startedAt)) / 1_000
-    report(name, { 'sync, s': seconds, writes: state.writes, wrong: state.wrong.count })
+    report(name, { 'sync, s': seconds, writes: state.writes - before.writes, wrong: state.wrong.count })
     const letters = (await project.gatehouse('dead-letters', 'list')) as { total: number }
 
     expect(run.status).toBe('succeeded')

@@ -29,6 +29,7 @@ export async function runInit(options: InitOptions, context: { terminal: Termina
   if ((await files.keepSecret('database-url', () => databaseUrl)) !== databaseUrl)
     await files.replaceSecret('database-url', databaseUrl)
   await files.keepSecret('api-token', createPassword)
+  await files.keepSecret('grafana-password', createPassword)
   if (options.json) context.terminal.print(JSON.stringify({ directory: options.directory, written: files.written }))
   else context.terminal.print(describe(options, files.written))
   return 0
