@@ -46,9 +46,9 @@ describeWithEngine('docker compose up with the demo of 5,000 devices', { timeout
     const running = (await project.containers()).filter(({ State }) => State === 'running')
     expect(running.map(({ Service }) => Service).sort()).toEqual([...ALL].sort())
     for (const { ID, Service } of running) {
-      const users = (await project.docker('top', ID, '-eo', 'uid,comm')).trim().split('\n').slice(1)
-      const rootUsers = users.filter((line) => /^\s*0\s/.test(line) && !/(docker-init|tini)$/.test(line))
-      expect(rootUsers, `${Service} runs as root`).toEqual([])
+      const processes = (await project.docker('top', ID, '-eo', 'pid,uid,comm')).trim().split('\n').slice(1)
+      const ofRoot = processes.filter((line) => /^\s*\d+\s+0\s/.test(line) && !/(docker-init|tini)$/.test(line))
+      expect(ofRoot, `${Service} runs as root`).toEqual([])
       expect((await project.docker('diff', ID)).trim(), `${Service} has written to its own layer`).toBe('')
       const [{ HostConfig: host }] = JSON.parse(await project.docker('inspect', ID)) as [
         { HostConfig: { ReadonlyRootfs: boolean; CapDrop: string[]; Privileged: boolean } },
