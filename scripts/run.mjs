@@ -21,6 +21,7 @@ const VERBS = {
   unit: (args) => ['scripts/test.ts', 'unit', ...args],
   compose: (args) => ['scripts/test.ts', 'compose', ...args],
   check: (args) => ['scripts/check.ts', ...args],
+  sbom: (args) => ['scripts/sbom.ts', ...args],
   gatehouse: (args) => [join(ROOT, 'services/cli/src/main.ts'), ...args],
   demo: (args) => [join(ROOT, 'services/cli/src/main.ts'), 'demo', ...args],
   bench: ([name, ...args]) => [fileOf('bench', name), ...args],
