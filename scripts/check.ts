@@ -6,6 +6,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { findBreaches } from './check-boundaries.ts'
+import { findRefusedLicences } from './find-refused-licences.ts'
+import { formatLicences } from './format-licences.ts'
+import type { Lock } from './list-locked-packages.ts'
 import { listSourceFiles } from './list-source-files.ts'
 import { listTurboIssues } from './list-turbo-issues.ts'
 import { programStep, runSteps, type Step } from './run-steps.ts'
@@ -39,15 +42,25 @@ const steps: Step[] = [
     judge: (output) => listTurboIssues(output).join('\n'),
   }),
   { name: 'boundaries of folders', run: () => Promise.resolve(findBreaches(listSourceFiles(ROOT)).join('\n')) },
+  { name: 'licences', run: () => Promise.resolve(findRefusedLicences(readLock()).join('\n')) },
   {
     name: 'generated documents',
     run: async () => {
       // Only here: it loads product code, and the other steps must be able to say what is wrong with that.
       const { formatSettingsReference } = await import('./format-settings-reference.ts')
-      return checkDocument('docs/operations/settings.md', formatSettingsReference())
+      return [
+        checkDocument('docs/operations/settings.md', formatSettingsReference()),
+        checkDocument('docs/licences.md', formatLicences(readLock())),
+      ]
+        .filter((problem) => problem !== '')
+        .join('\n')
     },
   },
 ]
+
+function readLock(): Lock {
+  return JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as Lock
+}
 
 function checkDocument(path: string, wanted: string): string {
   const file = join(ROOT, path)
