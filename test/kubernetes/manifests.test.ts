@@ -70,6 +70,10 @@ describe.each(ourPods.map((pod) => [pod.owner, pod] as const))('the pod of %s', 
     expect(pod.spec.volumes?.map(({ name }) => name)).toEqual(['settings', 'secrets', 'tmp'])
     const configMap = pod.spec.volumes?.find(({ name }) => name === 'settings')?.configMap?.name
     expect(ofKind('ConfigMap').map(({ metadata }) => metadata.name)).toEqual([configMap])
+    // The file and not the folder: the image has files of its own in there.
+    const mount = { name: 'settings', mountPath: '/etc/gatehouse/gatehouse.yaml', subPath: 'gatehouse.yaml', readOnly: true }
+    for (const { volumeMounts } of pod.spec.containers) expect(volumeMounts).toContainEqual(mount)
+    expect(ofKind('ConfigMap')[0]?.data).toHaveProperty([mount.subPath])
   })
 
   test('may be reached and may reach others only as network policies say', () => {
