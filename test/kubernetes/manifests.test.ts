@@ -75,15 +75,6 @@ describe.each(ourPods.map((pod) => [pod.owner, pod] as const))('the pod of %s', 
     for (const { volumeMounts } of pod.spec.containers) expect(volumeMounts).toContainEqual(mount)
     expect(ofKind('ConfigMap')[0]?.data).toHaveProperty([mount.subPath])
   })
-
-  test('may be reached and may reach others only as network policies say', () => {
-    const policies = ofKind('NetworkPolicy').filter(
-      ({ metadata, spec }) => metadata.namespace === pod.namespace && selects(spec?.['podSelector'] as Selector, pod.labels),
-    )
-    expect(policies.map(({ metadata }) => metadata.name)).toContain('default-deny')
-    // Beside the two that are for all.
-    expect(policies.length).toBeGreaterThan(2)
-  })
 })
 
 test('a pod holds the secrets of its own work and no others', () => {
@@ -144,6 +135,33 @@ test('every disruption budget is for pods that exist, and lets one of them go', 
     expect(spec).toHaveProperty('maxUnavailable', 1)
   }
   expect(ofKind('PodDisruptionBudget')).toHaveLength(workers.length + 1)
+})
+
+test('each pod may be reached and may reach others only as its own network policies say', () => {
+  const found = pods.map((pod) => {
+    const policies = ofKind('NetworkPolicy').filter(
+      ({ metadata, spec }) => metadata.namespace === pod.namespace && selects(spec?.['podSelector'] as Selector, pod.labels),
+    )
+    return [nameOf(pod), policies.map(({ metadata }) => metadata.name)]
+  })
+
+  const forAll = ['default-deny', 'names']
+  expect(Object.fromEntries(found)).toEqual({
+    control: [...forAll, 'database', 'broker', 'api', 'metrics'],
+    discovery: [...forAll, 'database', 'broker', 'exchange', 'metrics'],
+    'compliance-lookup': [...forAll, 'database', 'broker', 'microsoft', 'metrics'],
+    enforcement: [...forAll, 'database', 'broker', 'exchange', 'metrics'],
+    notification: [...forAll, 'database', 'broker', 'exchange', 'metrics'],
+    migrate: [...forAll, 'database'],
+    topology: [...forAll, 'broker-management'],
+    rabbitmq: ['default-deny', 'rabbitmq'],
+  })
+})
+
+test('a policy that denies by default allows nothing', () => {
+  for (const { metadata, spec } of ofKind('NetworkPolicy').filter(({ metadata }) => metadata.name === 'default-deny')) {
+    expect(spec, metadata.namespace).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] })
+  }
 })
 
 test('every network policy is for pods that exist', () => {
