@@ -66,7 +66,7 @@ export class ComposeProject implements AsyncDisposable {
     const sizes = ['--devices', String(options.devices), '--latency-ms', String(options.latencyMs), '--seed', String(SEED)]
     await runGatehouse(['init', '--demo', '--directory', directory, ...sizes])
     const file = join(directory, '.env')
-    const lines = ['GATEHOUSE_API_PORT=0', `GATEHOUSE_NPM_REGISTRY=${await findRegistry()}`]
+    const lines = ['GATEHOUSE_API_PORT=0', 'PROMETHEUS_PORT=0', `GATEHOUSE_NPM_REGISTRY=${await findRegistry()}`]
     const text = (await readFile(file, 'utf8')).replace('GATEHOUSE_FILES=.', `GATEHOUSE_FILES=${directory}`)
     await writeFile(file, `${text}${lines.join('\n')}\n`)
     const ca = await readFile(join(directory, 'certificates', 'simulators.pem'), 'utf8')
@@ -111,8 +111,8 @@ export class ComposeProject implements AsyncDisposable {
   }
 
   /** The system without its demo: whoever tests starts the syncs. */
-  async upWithoutDemo(): Promise<void> {
-    await this.up('simulators', 'control', 'discovery', 'compliance-lookup', 'enforcement', 'notification')
+  async upWithoutDemo(...args: string[]): Promise<void> {
+    await this.up(...args, 'simulators', 'control', 'discovery', 'compliance-lookup', 'enforcement', 'notification')
   }
 
   async containers(): Promise<Container[]> {

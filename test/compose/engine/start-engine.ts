@@ -16,7 +16,7 @@ const POLL_MS = 200
 /** docker-compose.yml needs them. */
 const COMPOSE_MINIMUM = [2, 24] as const
 const ENGINE_MINIMUM = 25
-const BASES = ['node:26-bookworm-slim', 'rabbitmq:4-management', 'postgres:18'] as const
+const BASES = ['node:26-bookworm-slim', 'rabbitmq:4-management', 'postgres:18', 'prom/prometheus:v3.5.0'] as const
 
 /** The engine that answers, else one of our own; and the base images, or what stands in for them. */
 export default async function startEngine(project: TestProject): Promise<() => Promise<void>> {

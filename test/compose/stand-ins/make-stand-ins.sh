@@ -32,4 +32,8 @@ if missing postgres:18; then
   say 'stand-in for postgres:18'
   docker build --quiet -t postgres:18 -f postgres.Dockerfile . >/dev/null
 fi
+if missing prom/prometheus:v3.5.0; then
+  say 'stand-in for prom/prometheus:v3.5.0'
+  docker build --quiet -t prom/prometheus:v3.5.0 -f prometheus.Dockerfile . >/dev/null
+fi
 [ -z "${rabbit:-}" ] || wait "$rabbit"
