@@ -98,6 +98,12 @@ export {
   suppressNotices,
 } from './notices.ts'
 export { type OrganizationToReconcile, readConnectorEpoch, readOrganizationToReconcile } from './organization-enforcements.ts'
+export {
+  type AccessStateCount,
+  countAccessStates,
+  type OrganizationFacts,
+  readOrganizationFacts,
+} from './organization-facts.ts'
 export { insertOrganization, readOrganizations, setReportOnly } from './organizations.ts'
 export { replacePlatformExceptions } from './platform-exceptions.ts'
 export { appendPolicy, type PolicyFields, readPolicy, upsertOrganizationPolicy } from './policies.ts'

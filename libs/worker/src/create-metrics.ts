@@ -1,16 +1,27 @@
 import { type BrokerMetrics, type HandledOutcome, LADDER_LEVELS, ladderLevelOf } from '@gatehouse/broker'
 import { isMessageType, MESSAGES } from '@gatehouse/messages'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import manifest from '../package.json' with { type: 'json' }
 
 const SECONDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 const CONFIRM_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30]
 const OUTCOMES: readonly HandledOutcome[] = ['done', 'later', 'retry', 'dead', 'requeued', 'dropped']
 
-/** A registry of one worker's figures, with those of the process (memory, event loop) in it. */
+/** Gauges that are called `_total`, which is for counters only; their sums are in those without it, by type. */
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
+
+/** A registry of one worker's figures, with those of the process (memory, event loop) and of the build in it. */
 export function createMetrics(worker: string): Registry {
   const registry = new Registry()
   registry.setDefaultLabels({ worker })
   collectDefaultMetrics({ register: registry })
+  for (const name of MISNAMED) registry.removeSingleMetric(name)
+  new Gauge({
+    name: 'gatehouse_build_info',
+    help: 'Always 1; which build this is',
+    labelNames: ['version'],
+    registers: [registry],
+  }).set({ version: manifest.version }, 1)
   return registry
 }
 

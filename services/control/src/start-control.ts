@@ -1,5 +1,5 @@
 import { AdvisoryLocks } from '@gatehouse/store'
-import { createQueueMetrics, readSecret, type Worker } from '@gatehouse/worker'
+import { createQueueMetrics, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
 import { startApi } from './api/start-api.ts'
 import type { ControlDeps } from './control-deps.ts'
 import type { DeadLetterDeps } from './dead-letters/dead-letter-deps.ts'
@@ -8,8 +8,11 @@ import { handleSyncProgressed } from './handle-sync-progressed.ts'
 import { startScheduler } from './start-scheduler.ts'
 import { publishMissingCommands } from './start-sync.ts'
 import { startTracker } from './start-tracker.ts'
-import { ALL_QUEUES, createDepthReader } from './status/queue-depths.ts'
+import { createOrganizationMetrics, type FactsRead } from './status/create-organization-metrics.ts'
+import { createDepthReader, measuredQueues } from './status/queue-depths.ts'
 import { startDepthWatch } from './status/start-depth-watch.ts'
+import { startFactsWatch } from './status/start-facts-watch.ts'
+import { syncIntervals } from './status/sync-intervals.ts'
 import { writeSettings } from './write-settings.ts'
 
 const CONCURRENCY = 16
@@ -41,8 +44,9 @@ export async function startControl(worker: Worker): Promise<AsyncDisposable & { 
     }),
   )
   const readDepths = createDepthReader(broker, Date.now)
-  const set = createQueueMetrics(worker.metrics, ALL_QUEUES)
+  const set = createQueueMetrics(worker.metrics, measuredQueues())
   stack.use(startDepthWatch({ read: readDepths, set, everyMs: DEPTHS_MS, log }))
+  stack.use(watchOrganizations(worker))
   const deadLetters = createDeadLetterDeps(worker, stack)
   const replayer = stack.use(startReplayer(deadLetters, signal))
   const api = stack.use(
@@ -54,6 +58,23 @@ export async function startControl(worker: Worker): Promise<AsyncDisposable & { 
   log.info({ url: api.url }, 'The API listens')
   const owned = stack.move()
   return { url: api.url, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** Lets Prometheus know how the organisations are. */
+function watchOrganizations({ settings, store, metrics, log }: Worker): AsyncDisposable {
+  let last: FactsRead | undefined
+  createOrganizationMetrics(metrics, {
+    organizations: settings.organizations.map(({ name, exchange }) => {
+      return { id: organizationIdOf(name), name, leasesMax: exchange.shellsPerAccountMax }
+    }),
+    intervals: syncIntervals(settings.schedule, new Date()),
+    read: () => last,
+    nowMs: Date.now,
+  })
+  const set = (read: FactsRead): void => {
+    last = read
+  }
+  return startFactsWatch({ db: store.db, log, nowMs: Date.now, set })
 }
 
 function createDeadLetterDeps({ store, broker, log }: Worker, stack: AsyncDisposableStack): DeadLetterDeps {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connectBroker } from '@gatehouse/broker'
 import { type DiscoverySync, done, PermanentError } from '@gatehouse/messages'
 import { createDatabase } from '@gatehouse/store'
-import type { Worker } from '@gatehouse/worker'
+import { Registry, type Worker } from '@gatehouse/worker'
 import { expect, it } from 'vitest'
 import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
 import { createVhost } from '../../../test/environment/create-vhost.ts'
@@ -46,7 +46,7 @@ async function startSystem(signal: AbortSignal) {
       name: 'control',
       settings,
       log,
-      metrics: { registerMetric() {} },
+      metrics: new Registry(),
       broker: await connect(name),
       store,
       signal,

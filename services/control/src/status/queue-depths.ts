@@ -1,14 +1,31 @@
-import { type BrokerConnection, LADDER_LEVELS, ladderLevelName, queueNamesOf, SERVICE_NAMES, UNROUTED } from '@gatehouse/broker'
+import {
+  type BrokerConnection,
+  createTopology,
+  LADDER_LEVELS,
+  ladderLevelName,
+  queueNamesOf,
+  SERVICE_NAMES,
+  UNROUTED,
+} from '@gatehouse/broker'
 
 /** Messages that wait in each queue, without those in hand. A queue that RabbitMQ does not have is missing. */
 export type QueueDepths = ReadonlyMap<string, number>
 
 export const LADDER_QUEUES: readonly string[] = Array.from({ length: LADDER_LEVELS }, (_, level) => ladderLevelName(level))
-export const ALL_QUEUES: readonly string[] = [
+const ALL_QUEUES: readonly string[] = [
   ...SERVICE_NAMES.flatMap((service) => queueNamesOf(service)),
   ...LADDER_QUEUES,
   UNROUTED,
 ]
+
+/** All queues, and how many messages each takes at most by the policies of the topology. */
+export function measuredQueues(): { name: string; lengthMax: number | undefined }[] {
+  const policies = createTopology().policies.filter((policy) => policy['apply-to'] === 'queues')
+  return ALL_QUEUES.map((name) => {
+    const limit = policies.find(({ pattern }) => new RegExp(pattern).test(name))?.definition['max-length']
+    return { name, lengthMax: limit === undefined ? undefined : Number(limit) }
+  })
+}
 
 const FRESH_MS = 500
 const READ_MS = 5_000

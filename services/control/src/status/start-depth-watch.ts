@@ -1,6 +1,7 @@
 import { UNROUTED } from '@gatehouse/broker'
 import type { ControlDeps } from '../control-deps.ts'
 import type { QueueDepths } from './queue-depths.ts'
+import { startWatch } from './start-watch.ts'
 
 export type DepthWatchOptions = {
   readonly read: (signal: AbortSignal) => Promise<QueueDepths>
@@ -14,32 +15,15 @@ export type DepthWatchOptions = {
  * consumes it, and each message in it is one that no queue took.
  */
 export function startDepthWatch(options: DepthWatchOptions): AsyncDisposable {
-  const { read, set, log } = options
-  const stop = new AbortController()
+  const { read, set, everyMs, log } = options
   let unrouted = 0
-  let underWay: Promise<void> | undefined
-  const look = async (): Promise<void> => {
-    const depths = await read(stop.signal)
+  const look = async (signal: AbortSignal): Promise<void> => {
+    const depths = await read(signal)
     for (const [queue, ready] of depths) set(queue, ready)
     const now = depths.get(UNROUTED) ?? 0
     if (now > unrouted) log.error({ queue: UNROUTED, ready: now }, 'No queue takes some messages: apply the topology')
     unrouted = now
   }
-  const begin = (): void => {
-    underWay ??= look()
-      .catch((error: unknown) => log.debug({ err: error }, 'The queues could not be looked at'))
-      .finally(() => {
-        underWay = undefined
-      })
-  }
-  begin()
-  const timer = setInterval(begin, options.everyMs)
-  timer.unref()
-  return {
-    [Symbol.asyncDispose]: async () => {
-      clearInterval(timer)
-      stop.abort(new Error('The worker stops'))
-      await underWay
-    },
-  }
+  const onFailure = (error: unknown): void => log.debug({ err: error }, 'The queues could not be looked at')
+  return startWatch({ look, everyMs, onFailure })
 }
