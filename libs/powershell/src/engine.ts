@@ -59,6 +59,10 @@ export type RunspacePoolStats = {
   shellsAllowed: number
   shellsOpened: number
   shellsLost: number
+  /** Shells beyond the first that could not be opened. */
+  openingsFailed: number
+  /** Of those: the account's budget or a quota of Exchange's was used up. */
+  openingsRefused: number
   invoked: number
   pausedMs: number
 }

@@ -12,6 +12,8 @@ export type Organization = {
   readonly isParallel: boolean
   /** How many devices a sharply smaller list had that was refused; the same answer twice is believed. */
   refusedDevices: number | undefined
+  /** Takes note, for Prometheus, of what failed at its Exchange. */
+  readonly noteFailure: (error: unknown) => void
 }
 
 /** What the handler works with. */

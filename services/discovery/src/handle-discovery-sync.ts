@@ -102,6 +102,7 @@ async function publishMailboxes(sync: Sync, ids: ReadonlySet<string>): Promise<v
 async function settleFailure(sync: Sync, error: unknown): Promise<Outcome> {
   const { context, deps, organization, signal } = sync
   signal.throwIfAborted()
+  organization.noteFailure(error)
   // Shells come free again by themselves; waiting for one is nobody's failure.
   if (error instanceof RetryableError && error.detail['scope'] === 'account')
     return later(error.retryAfterMs ?? BUSY_MS, 'shells-exhausted')

@@ -1,6 +1,13 @@
-import { createConnector, type Exchange, raceAbort } from '@gatehouse/exchange'
+import { createConnector, type Exchange, raceAbort, SESSION_FAULT_CODES } from '@gatehouse/exchange'
 import { AdvisoryLocks, createAccountRecords } from '@gatehouse/store'
-import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
+import {
+  createExchangeFailureCounter,
+  createExchangeMetrics,
+  type OrganizationSettings,
+  organizationIdOf,
+  readSecret,
+  type Worker,
+} from '@gatehouse/worker'
 import type { DiscoveryDeps, Organization } from './discovery-deps.ts'
 import { handleDiscoverySync } from './handle-discovery-sync.ts'
 
@@ -22,7 +29,7 @@ export async function startDiscovery(worker: Worker): Promise<AsyncDisposable> {
     onLost: (error) => log.warn({ err: error }, 'The connection that holds the locks was lost'),
   })
   stack.use(locks)
-  const organizations = settings.organizations.map((each) => createOrganization(each, worker, stack))
+  const organizations = createOrganizations(worker, stack)
   const deps: DiscoveryDeps = {
     organizations: new Map(organizations.map((each) => [each.id, each])),
     pool: store.pool,
@@ -46,16 +53,45 @@ export async function startDiscovery(worker: Worker): Promise<AsyncDisposable> {
 /** What is wrong with an Exchange is in the log when the worker has started, and a first sync finds its shells open. */
 function connectAhead(organization: Organization, { log, signal }: Worker): void {
   organization.connect(signal).catch((error: unknown) => {
-    if (!signal.aborted)
-      log.warn({ err: error, organization: organization.name }, 'Exchange cannot be connected; the next sync tries again')
+    if (signal.aborted) return
+    organization.noteFailure(error)
+    log.warn({ err: error, organization: organization.name }, 'Exchange cannot be connected; the next sync tries again')
   })
+}
+
+/** The organisations of the settings, and their connections as Prometheus sees them. */
+function createOrganizations(worker: Worker, stack: AsyncDisposableStack): Organization[] {
+  const { metrics, settings } = worker
+  const names = settings.organizations.map(({ name }) => name)
+  const countFailure = createExchangeFailureCounter(metrics, names, SESSION_FAULT_CODES)
+  const measured: Parameters<typeof createExchangeMetrics>[1][number][] = []
+  const organizations = settings.organizations.map((each) => {
+    let exchange: Exchange | undefined
+    const onConnected = (connected: Exchange): void => {
+      exchange = connected
+    }
+    const read = () => (exchange === undefined ? undefined : { url: exchange.url, stats: exchange.stats() })
+    measured.push({ organization: each.name, primaryUrl: each.exchange.url, runspacesMax: shellsOf(each), read })
+    const noteFailure = (error: unknown): void => countFailure(each.name, error)
+    return createOrganization(each, { worker, stack, onConnected, noteFailure })
+  })
+  createExchangeMetrics(metrics, measured)
+  return organizations
+}
+
+function shellsOf({ exchange }: OrganizationSettings): number {
+  return exchange.enableParallelCommandSupport ? Math.min(exchange.runspacesMax, SHELLS_MAX) : 1
 }
 
 function createOrganization(
   { name, exchange }: OrganizationSettings,
-  worker: Worker,
-  stack: AsyncDisposableStack,
+  o: Pick<Organization, 'noteFailure'> & {
+    worker: Worker
+    stack: AsyncDisposableStack
+    onConnected: (exchange: Exchange) => void
+  },
 ): Organization {
+  const { worker, stack } = o
   const id = organizationIdOf(name)
   const { pool } = worker.store
   const log = worker.log.child({ organization: name })
@@ -71,7 +107,7 @@ function createOrganization(
   })
   const connectAnew = () => {
     const connecting = connect(stop.signal)
-    connecting.catch(() => {
+    connecting.then(o.onConnected, () => {
       if (connected === connecting) connected = undefined
     })
     return connecting
@@ -86,6 +122,7 @@ function createOrganization(
     name,
     isParallel: exchange.enableParallelCommandSupport,
     refusedDevices: undefined,
+    noteFailure: o.noteFailure,
     connect: async (signal) => {
       connected ??= connectAnew()
       return await raceAbort(connected, signal)

@@ -77,6 +77,7 @@ async function start(): Promise<void> {
     name: 'contoso',
     isParallel: true,
     refusedDevices: undefined,
+    noteFailure: () => {},
     connect: async () => {
       connected ??= connect()
       return await connected

@@ -1,7 +1,14 @@
 import { Breaker } from '@gatehouse/broker'
-import { createConnector } from '@gatehouse/exchange'
+import { createConnector, SESSION_FAULT_CODES } from '@gatehouse/exchange'
 import { createAccountRecords, readConnectorEpoch } from '@gatehouse/store'
-import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
+import {
+  createExchangeFailureCounter,
+  createExchangeMetrics,
+  type OrganizationSettings,
+  organizationIdOf,
+  readSecret,
+  type Worker,
+} from '@gatehouse/worker'
 import { ExchangeConnection } from './exchange-connection.ts'
 import type { Organization } from './organization.ts'
 
@@ -14,10 +21,30 @@ const IN_HAND_MIN = 24
 
 /** The organisations of the settings; none is connected before it is needed. */
 export function createOrganizations(worker: Worker): Organization[] {
-  return worker.settings.organizations.map((settings) => createOrganization(settings, worker))
+  const { metrics, settings } = worker
+  const names = settings.organizations.map(({ name }) => name)
+  const countFailure = createExchangeFailureCounter(metrics, names, SESSION_FAULT_CODES)
+  const created = settings.organizations.map((each) => {
+    const noteFailure = (error: unknown): void => countFailure(each.name, error)
+    return { organization: createOrganization(each, noteFailure, worker), primaryUrl: each.exchange.url }
+  })
+  createExchangeMetrics(
+    metrics,
+    created.map(({ organization: { name, runspaces, connection }, primaryUrl }) => ({
+      organization: name,
+      primaryUrl,
+      runspacesMax: runspaces,
+      read: () => connection.reading,
+    })),
+  )
+  return created.map(({ organization }) => organization)
 }
 
-function createOrganization({ name, exchange, mail }: OrganizationSettings, worker: Worker): Organization {
+function createOrganization(
+  { name, exchange, mail }: OrganizationSettings,
+  noteFailure: Organization['noteFailure'],
+  worker: Worker,
+): Organization {
   const id = organizationIdOf(name)
   const { pool } = worker.store
   const log = worker.log.child({ organization: name })
@@ -37,6 +64,7 @@ function createOrganization({ name, exchange, mail }: OrganizationSettings, work
     noticeWaitMs: mail.enabled ? mail.noticeWaitSecondsMax * 1_000 : 0,
     inHandMax: Math.max(runspaces * IN_HAND_PER_RUNSPACE, IN_HAND_MIN),
     runspaces,
+    noteFailure,
     inHand: 0,
     writeMs: undefined,
   }

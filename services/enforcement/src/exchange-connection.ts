@@ -31,6 +31,11 @@ export class ExchangeConnection implements AsyncDisposable {
     return this.#current?.exchange.stats()
   }
 
+  /** The endpoint in use and how its pool is; undefined before the first connection. */
+  get reading(): { url: string; stats: ReturnType<Exchange['stats']> } | undefined {
+    return this.#current === undefined ? undefined : { url: this.#current.exchange.url, stats: this.stats }
+  }
+
   async use(signal: AbortSignal): Promise<Connected> {
     this.#stop.signal.throwIfAborted()
     const connected = this.#connected ?? this.#connect()

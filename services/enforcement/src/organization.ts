@@ -14,6 +14,8 @@ export type Organization = {
   readonly inHandMax: number
   /** Shells it has when the account's budget is not shared. */
   readonly runspaces: number
+  /** Takes note, for Prometheus, of what failed at its Exchange. */
+  readonly noteFailure: (error: unknown) => void
   inHand: number
   /** What a write takes lately, in milliseconds. */
   writeMs: number | undefined

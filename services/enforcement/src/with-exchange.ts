@@ -45,6 +45,7 @@ async function settleFailure(o: WithExchangeOptions, verdict: FailureVerdict, er
     breaker.interrupted()
     throw abortReason(o.signal)
   }
+  o.organization.noteFailure(error)
   await o.onFailure?.(verdict, error)
   if (verdict.kind === 'pause') {
     if (breaker.failed(verdict.askedMs, verdict.message)) await tell(o, verdict)

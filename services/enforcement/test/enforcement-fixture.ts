@@ -82,6 +82,7 @@ export class EnforcementFixture implements AsyncDisposable {
       noticeWaitMs: 900_000,
       inHandMax: 100,
       runspaces: 12,
+      noteFailure: () => {},
       inHand: 0,
       writeMs: undefined,
     }

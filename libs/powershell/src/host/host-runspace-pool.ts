@@ -33,7 +33,15 @@ export class HostRunspacePool implements RunspacePool {
   private readonly processes = new Set<HostProcess>()
   private readonly activities: Activities
   private readonly closing = new AbortController()
-  private readonly counts = { mostShells: 0, shellsOpened: 0, shellsLost: 0, invoked: 0, pausedMs: 0 }
+  private readonly counts = {
+    mostShells: 0,
+    shellsOpened: 0,
+    shellsLost: 0,
+    openingsFailed: 0,
+    openingsRefused: 0,
+    invoked: 0,
+    pausedMs: 0,
+  }
   private currentState: RunspacePool['state'] = 'opening'
   private brokenBecause: PermanentError | undefined
   private lastId = 0
@@ -204,6 +212,7 @@ export class HostRunspacePool implements RunspacePool {
     if (this.currentState !== 'opened') return
     const code = error instanceof RetryableError || error instanceof PermanentError ? error.code : 'unknown'
     this.options.log.warn({ err: error, code }, 'PowerShell could not be started')
+    this.counts.openingsFailed++
     const retryAfterMs = error instanceof RetryableError ? error.retryAfterMs : undefined
     this.pause(retryAfterMs ?? this.options.restartMs)
     if (retryAfterMs !== undefined) {

@@ -34,7 +34,15 @@ export class RemotingRunspacePool implements RunspacePool {
   private readonly jobs = new Map<number, PoolJob>()
   private readonly activities: Activities
   private readonly closing = new AbortController()
-  private readonly counts = { mostShells: 0, shellsOpened: 0, shellsLost: 0, invoked: 0, pausedMs: 0 }
+  private readonly counts = {
+    mostShells: 0,
+    shellsOpened: 0,
+    shellsLost: 0,
+    openingsFailed: 0,
+    openingsRefused: 0,
+    invoked: 0,
+    pausedMs: 0,
+  }
   private currentState: RunspacePool['state'] = 'opening'
   private brokenBecause: PermanentError | undefined
   private lastId = 0
@@ -244,8 +252,10 @@ export class RemotingRunspacePool implements RunspacePool {
     }
     const code = error instanceof RetryableError || error instanceof PermanentError ? error.code : 'unknown'
     this.options.log.warn({ err: error, code, shells: this.shells.size }, 'Runspace could not be opened')
+    this.counts.openingsFailed++
     const retryAfterMs = error instanceof RetryableError ? error.retryAfterMs : undefined
     if (code === 'runspace-lease-unavailable' || code === 'wsman-shell-quota') {
+      this.counts.openingsRefused++
       this.scheduler.openRefused(now, retryAfterMs)
       return
     }
