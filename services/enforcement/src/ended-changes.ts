@@ -1,6 +1,9 @@
 import { type AccessChangePlan, deviceIdKey, type EnforcementRecord, type MailboxToEnforce } from '@gatehouse/store'
 import { shows } from './shows.ts'
 
+/** The problem of a change that somebody else has undone. */
+export const EXCHANGE_DRIFT = 'exchange-drift'
+
 /**
  * The changes that have come to their end by now. `verified`: a later read of Exchange shows them, as far as we have not changed
  * the same device again since. `superseded`: a later read does not show them, so somebody else has been there (drift); or they
@@ -25,7 +28,7 @@ export function endedChanges(
     }
     for (const ids of Object.values(change.plan)) for (const id of ids) changedAgain.add(deviceIdKey(id))
   }
-  const problem = { code: 'exchange-drift', message: 'A later read of Exchange did not show this change' }
+  const problem = { code: EXCHANGE_DRIFT, message: 'A later read of Exchange did not show this change' }
   return { verifiedIds, superseded: { ids: [...driftedIds, ...announcedIds], ...(driftedIds.length > 0 && { problem }) } }
 }
 

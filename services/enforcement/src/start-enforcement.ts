@@ -1,6 +1,8 @@
 import { createJointDependency } from '@gatehouse/broker'
 import { AdvisoryLocks } from '@gatehouse/store'
 import type { Worker } from '@gatehouse/worker'
+import { countRecords } from './count-records.ts'
+import { createEnforcementMetrics } from './create-enforcement-metrics.ts'
 import { createOrganizations } from './create-organizations.ts'
 import { describeRunspaces } from './describe-runspaces.ts'
 import type { EnforcementDeps } from './enforcement-deps.ts'
@@ -8,6 +10,7 @@ import { createEnforcementStore, warmEnforcementStore } from './enforcement-stor
 import { handleActOnDevice } from './handle-act-on-device.ts'
 import { handleMailboxDecided } from './handle-mailbox-decided.ts'
 import { handleReconcileOrganization } from './handle-reconcile-organization.ts'
+import type { Organization } from './organization.ts'
 import { startPruning } from './start-pruning.ts'
 
 /** Above what one message may take: its turn in the queue for a runspace, and the cmdlet itself. RabbitMQ allows 30 minutes. */
@@ -29,7 +32,7 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
   const deps: EnforcementDeps = {
     organizations: new Map(organizations.map((each) => [each.id, each])),
     pool: store.pool,
-    store: createEnforcementStore(store.pool),
+    store: countRecords(createEnforcementStore(store.pool), createEnforcementMetrics(worker.metrics, namesById(organizations))),
     locks,
     broker,
     maxAttempts: settings.broker.maxAttempts,
@@ -57,12 +60,17 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
     },
   })
   stack.use(consumer)
-  for (const { id, connection } of organizations) {
+  for (const { id, connection, noteFailure } of organizations) {
     // What is wrong with an Exchange is in the log when the worker has started.
     connection.use(worker.signal).catch((error: unknown) => {
-      if (!worker.signal.aborted)
-        log.warn({ err: error, organizationId: id }, 'Exchange cannot be connected; the next write tries again')
+      if (worker.signal.aborted) return
+      noteFailure(error)
+      log.warn({ err: error, organizationId: id }, 'Exchange cannot be connected; the next write tries again')
     })
   }
   return stack.move()
+}
+
+function namesById(organizations: readonly Organization[]): ReadonlyMap<string, string> {
+  return new Map(organizations.map(({ id, name }) => [id, name]))
 }
