@@ -106,6 +106,13 @@ const GraphSettings = z.strictObject({
   tenantId: matching(/^[0-9A-Za-z][0-9A-Za-z.-]{2,252}$/, 'Entra tenant', 'a tenant id or a domain name'),
   clientId: guid('Application id of the app registration'),
   clientSecretFile: secretFile('client secret of the app registration'),
+  clientSecretExpires: z.iso
+    .date()
+    .meta({
+      description: 'Day on which the client secret expires, as Entra shows it; an alert comes 30 days before',
+      allowed: 'a date such as 2027-05-31',
+    })
+    .optional(),
   authority: secureUrl('Where tokens come from; other in national clouds').default('https://login.microsoftonline.com'),
   endpoint: secureUrl('Microsoft Graph; other in national clouds').default('https://graph.microsoft.com'),
   caFile: caFile(),

@@ -13,6 +13,8 @@ export type ComplianceLookupDeps = {
   readonly graph: Graph
   readonly gate: RefreshGate
   readonly decisions: DecisionStore
+  /** Takes note, for Prometheus, of a refresh that failed. */
+  readonly noteFailure: (error: unknown) => void
   readonly maxAttempts: number
   readonly shrinkPercentMax: number
   readonly log: {

@@ -63,6 +63,7 @@ async function lookUpChanges(refresh: Refresh): Promise<Record<string, number>> 
 async function settleFailure(refresh: Refresh, error: unknown): Promise<Outcome> {
   const { context, deps, signal } = refresh
   signal.throwIfAborted()
+  deps.noteFailure(error)
   // Graph says itself when it will answer again.
   if (error instanceof RetryableError && error.code === 'graph-throttled') throw error
   const isPermanent = error instanceof PermanentError

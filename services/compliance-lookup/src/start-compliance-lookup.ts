@@ -4,6 +4,7 @@ import { done, later } from '@gatehouse/messages'
 import { AdvisoryLocks, readOpenRunOf, readRunReadiness } from '@gatehouse/store'
 import { readSecret, type Worker } from '@gatehouse/worker'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
+import { createGraphMetrics } from './create-graph-metrics.ts'
 import { decideMailbox } from './decide-mailbox.ts'
 import { createDecisionStore, warmDecisionStore } from './decision-store.ts'
 import { handleRefresh } from './handle-refresh.ts'
@@ -31,20 +32,23 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
   })
   stack.use(locks)
   await locks.open()
-  const { caFile, clientSecretFile, ...graph } = settings.graph
+  const { caFile, clientSecretFile, clientSecretExpires, ...graphSettings } = settings.graph
+  const graph = stack.use(
+    createGraph({
+      ...graphSettings,
+      clientSecret: readSecret(clientSecretFile),
+      log,
+      ...(caFile === undefined ? {} : { ca: readSecret(caFile) }),
+    }),
+  )
+  const { requestCounts } = graph
   const deps: ComplianceLookupDeps = {
     pool: store.pool,
     db: store.db,
     locks,
     broker,
-    graph: stack.use(
-      createGraph({
-        ...graph,
-        clientSecret: readSecret(clientSecretFile),
-        log,
-        ...(caFile === undefined ? {} : { ca: readSecret(caFile) }),
-      }),
-    ),
+    graph,
+    noteFailure: createGraphMetrics(worker.metrics, { requestCounts, clientSecretExpires, nowMs: Date.now }),
     gate: createRefreshGate({ read: (id) => readRunReadiness(store.pool, id), waitMs: GATE_WAIT_MS, pollMs: GATE_POLL_MS }),
     decisions: createDecisionStore({ pool: store.pool, missingRefreshesMax: settings.graph.deviceMissingRefreshes }),
     maxAttempts: settings.broker.maxAttempts,

@@ -67,6 +67,7 @@ export class ComplianceLookupFixture implements AsyncDisposable {
         },
       },
       graph: this.graph,
+      noteFailure: () => {},
       gate: createRefreshGate({ read: (id) => readRunReadiness(store.pool, id), waitMs: 0, pollMs: 1 }),
       maxAttempts: MAX_ATTEMPTS,
       decisions: createDecisionStore({ pool: store.pool, missingRefreshesMax: 2 }),
