@@ -4,11 +4,19 @@ import { abortReason } from '@gatehouse/messages'
 
 export type OutboxSettings = { readonly messagesPerMinute: number; readonly enrolUrl: string }
 
+/**
+ * How an attempt to send ended. `refused`: this recipient, for good; `account`: everybody; `busy`: the server asked for rest;
+ * `unreachable`: nobody took it; `error`: anything else, the lost answer among it.
+ */
+export type SendOutcome = 'sent' | 'refused' | 'account' | 'busy' | 'unreachable' | 'error'
+
 export type OutboxOptions = {
   readonly sender: MailSender
   readonly settings: OutboxSettings
   /** Sends under way at most; fewer while the server is slow or busy. */
   readonly sendsMax: number
+  /** Takes note, for Prometheus, of how an attempt to send ended. */
+  readonly count?: (outcome: SendOutcome) => void
 }
 
 /**
@@ -18,6 +26,7 @@ export type OutboxOptions = {
 export class Outbox {
   readonly sender: MailSender
   readonly enrolUrl: URL
+  readonly count: (outcome: SendOutcome) => void
   /** Rates of at least one a second are counted by the second: the same rate without bursts, and a cheaper count. */
   readonly rate: { readonly messagesMax: number; readonly windowMs: number }
   readonly #limit: ConcurrencyLimit
@@ -29,6 +38,7 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.sender = options.sender
+    this.count = options.count ?? (() => {})
     this.enrolUrl = new URL(options.settings.enrolUrl)
     const perMinute = options.settings.messagesPerMinute
     this.rate =

@@ -77,6 +77,7 @@ async function attempt(
     if (typeof found === 'object') return found
     if (found) {
       await settleNotice(deps.pool, { id: notice.id, attempt: notice.attempts }, { state: 'sent' })
+      outbox.count('sent')
       deps.log.info({ noticeId: notice.id }, 'Found in Sent Items a notice whose answer was lost')
       return done
     }
@@ -92,9 +93,10 @@ async function attempt(
     outbox.noteSend({ startedAt, isBusy: false })
   } catch (error) {
     signal.throwIfAborted()
-    if (error instanceof RetryableError && error.retryAfterMs !== undefined) outbox.noteSend({ startedAt, isBusy: true })
+    if (isBusy(error)) outbox.noteSend({ startedAt, isBusy: true })
     return await settleFailure(error, which, { outbox, deps })
   }
+  outbox.count('sent')
   outbox.noteSent(deps.now().getTime())
   await settleNotice(deps.pool, which, { state: 'sent' })
   return done
@@ -118,7 +120,7 @@ async function wasSent(notice: Row<'notices'>, { outbox, deps }: Sending, signal
 function pauseAfter(error: unknown, { outbox, deps }: Sending): Outcome | undefined {
   const now = deps.now().getTime()
   const { message } = problemOf(error)
-  if (error instanceof RetryableError && error.retryAfterMs !== undefined) {
+  if (isBusy(error)) {
     outbox.pause(error.retryAfterMs, now, message)
     return later(error.retryAfterMs, 'mail-server-busy')
   }
@@ -139,6 +141,7 @@ async function settleFailure(
   const problem = problemOf(error)
   const now = deps.now().getTime()
   if (permanent && scope === 'recipient') {
+    outbox.count('refused')
     outbox.noteAnswered(now)
     await settleNotice(deps.pool, which, { state: 'failed', problem })
     deps.log.warn({ noticeId, problem }, 'A notice cannot be delivered')
@@ -146,13 +149,19 @@ async function settleFailure(
   }
   await settleNotice(deps.pool, which, { state: sent === 'no' ? 'pending' : 'sending', problem })
   if (permanent) {
+    outbox.count('account')
     if (outbox.noteAccountFailure(noticeId).isProven) outbox.pause(ACCOUNT_MS, now, problem.message)
     deps.log.error({ noticeId, problem }, 'The notification account cannot send: an administrator is needed')
     return later(ACCOUNT_MS, 'mail-account')
   }
   const pause = pauseAfter(error, { outbox, deps })
+  outbox.count(pause === undefined ? 'error' : isBusy(error) ? 'busy' : 'unreachable')
   if (pause !== undefined) return pause
   throw error
+}
+
+function isBusy(error: unknown): error is RetryableError & { retryAfterMs: number } {
+  return error instanceof RetryableError && error.retryAfterMs !== undefined
 }
 
 function problemOf(error: unknown): ProblemJson {

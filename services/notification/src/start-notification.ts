@@ -3,6 +3,7 @@ import { createJointDependency, type Pause } from '@gatehouse/broker'
 import { createEwsSender, type MailSender } from '@gatehouse/mail'
 import { AdvisoryLocks, readNotice, readNoticeFacts, warmConnections } from '@gatehouse/store'
 import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
+import { createNoticeMetrics } from './create-notice-metrics.ts'
 import { handleAccessChanged } from './handle-access-changed.ts'
 import { handleSendNotice } from './handle-send-notice.ts'
 import type { NotificationDeps } from './notification-deps.ts'
@@ -16,13 +17,7 @@ const NOTHING = '00000000-0000-0000-0000-000000000000'
 /** Starts sending notices: one sender and one outbox for each organisation with mail. */
 export async function startNotification(worker: Worker): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  const outboxes = new Map<string, Outbox>()
-  for (const organization of worker.settings.organizations) {
-    if (!organization.mail.enabled) continue
-    const sender = stack.use(createSender(organization, worker))
-    const outbox = createOutbox({ sender, settings: organization.mail, sendsMax: organization.mail.concurrency })
-    outboxes.set(organizationIdOf(organization.name), outbox)
-  }
+  const outboxes = createOutboxes(worker, stack)
   const { store, log } = worker
   const locks = new AdvisoryLocks({
     pool: store.pool,
@@ -49,6 +44,20 @@ export async function startNotification(worker: Worker): Promise<AsyncDisposable
     }),
   )
   return stack.move()
+}
+
+function createOutboxes(worker: Worker, stack: AsyncDisposableStack): ReadonlyMap<string, Outbox> {
+  const mailed = worker.settings.organizations.filter(({ mail }) => mail.enabled)
+  const names = mailed.map(({ name }) => name)
+  const count = createNoticeMetrics(worker.metrics, names)
+  return new Map(
+    mailed.map((organization) => {
+      const { name, mail } = organization
+      const sender = stack.use(createSender(organization, worker))
+      const settings = { sender, settings: mail, sendsMax: mail.concurrency }
+      return [organizationIdOf(name), createOutbox({ ...settings, count: (outcome) => count(name, outcome) })]
+    }),
+  )
 }
 
 /** An organisation without mail is never paused: its notices are only put aside. */

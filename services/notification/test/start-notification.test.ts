@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connectBroker } from '@gatehouse/broker'
 import { createPopulation, startExchangeSimulator } from '@gatehouse/simulators'
 import { createDatabase } from '@gatehouse/store'
-import { loadSettings, organizationIdOf, type Worker } from '@gatehouse/worker'
+import { loadSettings, organizationIdOf, Registry, type Worker } from '@gatehouse/worker'
 import { expect, it } from 'vitest'
 import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
 import { createVhost } from '../../../test/environment/create-vhost.ts'
@@ -50,7 +50,15 @@ it('mails every announced block once, with two copies, a busy server and lost an
   await seed(store)
   const publisher = await connect('publisher')
   for (const name of ['one', 'two']) {
-    const worker = { name: 'notification', settings, log, metrics: {}, broker: await connect(name), store: open(name), signal }
+    const worker = {
+      name: 'notification',
+      settings,
+      log,
+      metrics: new Registry(),
+      broker: await connect(name),
+      store: open(name),
+      signal,
+    }
     stack.use(await startNotification(worker as unknown as Worker))
   }
 
