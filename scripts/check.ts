@@ -48,9 +48,11 @@ const steps: Step[] = [
     run: async () => {
       // Only here: it loads product code, and the other steps must be able to say what is wrong with that.
       const { formatSettingsReference } = await import('./format-settings-reference.ts')
+      const { formatMetricsReference } = await import('./format-metrics-reference.ts')
       return [
         checkDocument('docs/operations/settings.md', formatSettingsReference()),
         checkDocument('docs/licences.md', formatLicences(readLock())),
+        checkDocument('docs/operations/metrics.md', formatMetricsReference()),
       ]
         .filter((problem) => problem !== '')
         .join('\n')
