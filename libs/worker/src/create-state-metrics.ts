@@ -51,12 +51,14 @@ export function createStateMetrics(registry: Registry, read: () => WorkerState, 
   })
   new Gauge({
     name: 'gatehouse_dependency_paused',
-    help: '1 while no messages are taken because the dependency does not answer',
+    help: '1 while no messages are taken because the dependency does not answer; not when the next message may find out',
     labelNames: ['dependency'],
     registers: [registry],
     collect() {
       const held = read().consumer?.held
-      for (const dependency of DEPENDENCIES) this.set({ dependency }, held?.by === dependency ? 1 : 0)
+      // A worker with nothing to do does not find out that the dependency answers again, and nobody need be woken for that.
+      const by = held?.isProbing === false ? held.by : undefined
+      for (const dependency of DEPENDENCIES) this.set({ dependency }, Number(by === dependency))
     },
   })
 }
