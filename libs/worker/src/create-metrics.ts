@@ -57,6 +57,7 @@ export function createBrokerMetrics(registry: Registry): Required<BrokerMetrics>
     for (const outcome of OUTCOMES) handled.inc({ type, outcome }, 0)
     published.inc({ type }, 0)
     handling.zero({ type })
+    delayed.inc({ type, reason: 'unexpected-error' }, 0)
     dead.inc({ type, reason: 'attempts-exhausted', code: 'unexpected-error' }, 0)
   }
   for (let level = 0; level < LADDER_LEVELS; level++) laddered.inc({ level }, 0)
