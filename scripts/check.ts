@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { listDashboardFiles } from '../deploy/grafana/src/list-dashboards.ts'
 import { findBreaches } from './check-boundaries.ts'
 import { findRefusedLicences } from './find-refused-licences.ts'
 import { formatLicences } from './format-licences.ts'
@@ -53,6 +54,7 @@ const steps: Step[] = [
         checkDocument('docs/operations/settings.md', formatSettingsReference()),
         checkDocument('docs/licences.md', formatLicences(readLock())),
         checkDocument('docs/operations/metrics.md', formatMetricsReference()),
+        ...listDashboardFiles().map(({ name, text }) => checkDocument(`deploy/grafana/dashboards/${name}`, text)),
       ]
         .filter((problem) => problem !== '')
         .join('\n')

@@ -5,7 +5,19 @@ import type { SourceFile } from './check-boundaries.ts'
 
 /** Every source of ours, committed or not yet, without what git ignores. */
 export function listSourceFiles(root: string): SourceFile[] {
-  const args = ['ls-files', '--cached', '--others', '--exclude-standard', '-z', '--', 'libs', 'services', 'test', 'scripts']
+  const args = [
+    'ls-files',
+    '--cached',
+    '--others',
+    '--exclude-standard',
+    '-z',
+    '--',
+    'libs',
+    'services',
+    'test',
+    'scripts',
+    'deploy',
+  ]
   const listed = execFileSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 26 })
   return listed
     .split('\0')
