@@ -32,7 +32,7 @@ export default defineConfig({
             '{libs,services}/*/test/**/*.test.ts',
             'test/simulators/test/**/*.test.ts',
             'scripts/test/**/*.test.ts',
-            'test/{conformance,end-to-end,faults}/**/*.test.ts',
+            'test/{conformance,end-to-end,faults,observability}/**/*.test.ts',
             'test/kubernetes/kustomize/*.test.ts',
           ],
           exclude: ['**/node_modules/**', 'test/conformance/broker/**'],

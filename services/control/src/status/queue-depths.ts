@@ -12,11 +12,7 @@ import {
 export type QueueDepths = ReadonlyMap<string, number>
 
 export const LADDER_QUEUES: readonly string[] = Array.from({ length: LADDER_LEVELS }, (_, level) => ladderLevelName(level))
-const ALL_QUEUES: readonly string[] = [
-  ...SERVICE_NAMES.flatMap((service) => queueNamesOf(service)),
-  ...LADDER_QUEUES,
-  UNROUTED,
-]
+const ALL_QUEUES: readonly string[] = [...SERVICE_NAMES.flatMap((service) => queueNamesOf(service)), ...LADDER_QUEUES, UNROUTED]
 
 /** All queues, and how many messages each takes at most by the policies of the topology. */
 export function measuredQueues(): { name: string; lengthMax: number | undefined }[] {
