@@ -14,6 +14,7 @@ import { type Prometheus, startPrometheus } from './start-prometheus.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
 const START_MS = 240_000
+const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 120_000, onProgress: () => {} } as const
 
 const programs = await ensurePrometheus()
 const log = { info: (_fields: object, message: string) => void process.stderr.write(`${message}\n`) }
@@ -25,16 +26,17 @@ const hasRabbitmq = await ensureRabbitmqServer({ log, path, signal: AbortSignal.
 )
 const stack = new AsyncDisposableStack()
 let prometheus: Prometheus
+let system: System
 afterAll(() => stack.disposeAsync(), 60_000)
 
 /** A system of 60 devices after its first sync, its own RabbitMQ, and a Prometheus that scrapes both as the deployed one does. */
-async function start(program: string, signal: AbortSignal): Promise<Prometheus> {
+async function start(program: string, signal: AbortSignal): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'gatehouse-prometheus-'))
   stack.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
   const rabbitmq = await startMeasuredRabbitmq(join(directory, 'rabbitmq'), signal)
   stack.defer(() => rabbitmq.node.stop({ kill: true }))
   const url = new URL(rabbitmq.node.amqpUrl)
-  const system = stack.use(
+  system = stack.use(
     await startTestSystem(
       {
         devices: 60,
@@ -49,12 +51,11 @@ async function start(program: string, signal: AbortSignal): Promise<Prometheus> 
       signal,
     ),
   )
-  const sync = { syncType: 'fullSync', confirmed: true, timeoutMs: 120_000, onProgress: () => {} } as const
-  await runMeasuredSync(system, sync, signal)
-  const config = await localConfig(system, rabbitmq.metricsAddress)
-  const started = stack.use(await startPrometheus({ program, directory, config, signal }))
+  await runMeasuredSync(system, FULL, signal)
+  const config = await localConfig(rabbitmq.metricsAddress)
+  prometheus = stack.use(await startPrometheus({ program, directory, config, signal }))
   // Control reads every half minute, RabbitMQ counts every five seconds.
-  const isSeen = async (expr: string): Promise<boolean> => (await started.query(expr)).length > 0
+  const isSeen = async (expr: string): Promise<boolean> => (await prometheus.query(expr)).length > 0
   await until(
     async () =>
       (await isSeen('gatehouse_sync_last_run_status{sync_type="fullSync", status="succeeded"} == 1')) &&
@@ -62,11 +63,10 @@ async function start(program: string, signal: AbortSignal): Promise<Prometheus> 
       (await isSeen('count(up{job="gatehouse"} == 1) == 5')),
     60_000,
   )
-  return started
 }
 
 /** The deployed configuration; only the addresses are those of this system, and it does not wait so long. */
-async function localConfig(system: System, rabbitmqAddress: string): Promise<string> {
+async function localConfig(rabbitmqAddress: string): Promise<string> {
   const deployed = await readFile(join(ROOT, 'deploy/prometheus/prometheus.yml'), 'utf8')
   const workers = [...system.workers.running.values()].map(({ name, ready }) => ({
     targets: [new URL(ready.healthUrl ?? '').host],
@@ -86,7 +86,7 @@ async function localConfig(system: System, rabbitmqAddress: string): Promise<str
 
 describe.skipIf(programs === undefined || !hasRabbitmq)('a Prometheus that scrapes a system', () => {
   beforeAll(async () => {
-    prometheus = await start(programs?.prometheus ?? '', AbortSignal.timeout(START_MS))
+    await start(programs?.prometheus ?? '', AbortSignal.timeout(START_MS))
   }, START_MS)
 
   it('reaches every worker and RabbitMQ', async () => {
@@ -151,6 +151,27 @@ describe.skipIf(programs === undefined || !hasRabbitmq)('a Prometheus that scrap
     expect(await figureOf('sum(gatehouse_cmdlets_total{worker="enforcement"})')).toBeGreaterThan(10)
     expect(await figureOf('gatehouse_decisions_waiting')).toBe(0)
     expect(await figureOf('gatehouse_connector_status{status="connected"}')).toBe(1)
+  })
+
+  it('raises the alarm when Graph refuses a permission, and when Exchange is away', { timeout: 180_000 }, async ({
+    signal,
+  }) => {
+    const isRaised = async (name: string): Promise<boolean> => {
+      const rule = (await prometheus.rules()).find((one) => one.name === name)
+      return rule?.state === 'firing' || rule?.state === 'pending'
+    }
+
+    const deniedPermissions = ['DeviceManagementManagedDevices.Read.All']
+    await system.simulators.post('microsoft', '/__simulator/faults', { graph: { deniedPermissions } })
+    const { run } = await runMeasuredSync(system, FULL, signal)
+    await until(() => isRaised('GatehouseGraphSignInFailing'))
+    await system.simulators.post('microsoft', '/__simulator/faults', {})
+    await system.simulators.post('exchange', '/__simulator/faults', { exchange: { unreachable: true } })
+    await system.control.post('/api/syncs', { syncType: 'fullSync' })
+    await until(() => isRaised('GatehouseConnectorDisconnected'), 90_000)
+
+    expect(run).toMatchObject({ status: 'failed', problem: { code: 'graph-permission-missing' } })
+    expect((await prometheus.query('sum(gatehouse_exchange_failures_total) > 0')).length).toBe(1)
   })
 })
 
