@@ -19,6 +19,16 @@ describe('the interval that a schedule intends', () => {
     expect(deltaSync).toBe(2 * 86_400 + 14 * 3_600 + 900)
   })
 
+  it('is the longest month of a schedule by the month', () => {
+    const schedule = { enabled: true, fullSync: '0 12 1 * *', deltaSync: '0 * * * *' }
+
+    const { fullSync, deltaSync } = syncIntervals(schedule, NOW)
+
+    // An hour more or less where the clock is put forward or back.
+    expect(Math.abs(fullSync - 31 * 86_400)).toBeLessThanOrEqual(3_600)
+    expect(deltaSync).toBe(3_600)
+  })
+
   it('is 0 when nothing is scheduled', () => {
     const schedule = { enabled: false, fullSync: '0 2 * * *', deltaSync: '*/15 * * * *' }
 
