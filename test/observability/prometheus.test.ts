@@ -60,8 +60,8 @@ async function start(program: string, signal: AbortSignal): Promise<void> {
     async () =>
       (await isSeen('gatehouse_sync_last_run_status{sync_type="fullSync", status="succeeded"} == 1')) &&
       (await isSeen('rabbitmq_detailed_queue_consumers{queue="gh.enforcement"} > 0')) &&
-      (await isSeen('count(up{job="gatehouse"} == 1) == 5')),
-    60_000,
+      (await isSeen('count(up == 1) == 7')),
+    90_000,
   )
 }
 
@@ -78,8 +78,8 @@ async function localConfig(rabbitmqAddress: string): Promise<string> {
       const targets = block.includes('[rabbitmq]') ? rabbitmq : workers
       return `    static_configs: ${JSON.stringify(targets)}\n`
     })
-    .replace(/(scrape_interval|evaluation_interval): 15s/g, '$1: 1s')
-    .replace('scrape_timeout: 10s', 'scrape_timeout: 1s')
+    .replace(/(scrape_interval|evaluation_interval): 15s/g, '$1: 2s')
+    .replace('scrape_timeout: 10s', 'scrape_timeout: 2s')
     .replace('- alerts.yml', `- ${ROOT}deploy/prometheus/alerts.yml`)
     .replace('vhost: [gatehouse]', `vhost: [${system.parts.broker?.vhost}]`)
 }
@@ -127,9 +127,11 @@ describe.skipIf(programs === undefined || !hasRabbitmq)('a Prometheus that scrap
   })
 
   it('raises no alert about a system that is well', async () => {
-    const rules = await prometheus.rules()
+    const raised = async () => (await prometheus.rules()).filter(({ state }) => state !== 'inactive')
+    // A machine that is busy may miss a scrape.
+    await until(async () => (await raised()).length === 0).catch(() => {})
 
-    expect(rules.filter(({ state }) => state !== 'inactive').map(({ name, state }) => `${name} ${state}`)).toEqual([])
+    expect((await raised()).map(({ name, state }) => `${name} ${state}`)).toEqual([])
   })
 
   it('finds exactly the metrics that the page of metrics names, of the type it names', async () => {
@@ -164,7 +166,7 @@ describe.skipIf(programs === undefined || !hasRabbitmq)('a Prometheus that scrap
     const deniedPermissions = ['DeviceManagementManagedDevices.Read.All']
     await system.simulators.post('microsoft', '/__simulator/faults', { graph: { deniedPermissions } })
     const { run } = await runMeasuredSync(system, FULL, signal)
-    await until(() => isRaised('GatehouseGraphSignInFailing'))
+    await until(() => isRaised('GatehouseGraphSignInFailing'), 60_000)
     await system.simulators.post('microsoft', '/__simulator/faults', {})
     await system.simulators.post('exchange', '/__simulator/faults', { exchange: { unreachable: true } })
     await system.control.post('/api/syncs', { syncType: 'fullSync' })

@@ -88,6 +88,7 @@ export const OVERVIEW: Dashboard = {
             },
           ],
           unit: 'none',
+          goodValue: 1,
           width: 12,
         },
         {

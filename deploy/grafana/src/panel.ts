@@ -19,6 +19,8 @@ export type Panel = {
   /** From which value on it is amber and red; without them nothing is coloured. */
   readonly thresholds?: { readonly amber: number; readonly red: number } | undefined
   readonly isStacked?: boolean
+  /** For what is 0 or 1: which of them is well, and so green. */
+  readonly goodValue?: 0 | 1
 }
 
 /** One panel as Grafana 12 reads it. */
@@ -38,7 +40,10 @@ export function toGrafanaPanel(panel: Panel, id: number, gridPos: { x: number; y
       ...(panel.kind === 'table' || panel.kind === 'stat' ? { instant: true, range: false } : { instant: false, range: true }),
       ...(panel.kind === 'table' && { format: 'table' }),
     })),
-    fieldConfig: { defaults: { unit: panel.unit, min: 0, ...colours(panel), custom: customOf(panel) }, overrides: [] },
+    fieldConfig: {
+      defaults: { unit: panel.unit, min: 0, ...colours(panel), ...mappings(panel), custom: customOf(panel) },
+      overrides: [],
+    },
     options: optionsOf(panel),
     ...(panel.kind === 'table' && { transformations: [{ id: 'organize', options: { excludeByName: { Time: true } } }] }),
   }
@@ -52,6 +57,13 @@ function colours({ thresholds }: Panel): object {
     { color: 'red', value: thresholds.red },
   ]
   return { color: { mode: 'thresholds' }, thresholds: { mode: 'absolute', steps } }
+}
+
+function mappings({ goodValue }: Panel): object {
+  if (goodValue === undefined) return {}
+  const colourOf = (value: 0 | 1): string => (value === goodValue ? 'green' : 'red')
+  const options = { 0: { text: 'no', color: colourOf(0), index: 0 }, 1: { text: 'yes', color: colourOf(1), index: 1 } }
+  return { mappings: [{ type: 'value', options }] }
 }
 
 function customOf({ kind, isStacked = false }: Panel): object {

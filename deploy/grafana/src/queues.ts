@@ -109,6 +109,7 @@ export const QUEUES: Dashboard = {
           description: '1 while a copy can use the broker.',
           queries: [{ expr: 'max by (worker) (gatehouse_broker_ready)', legend: '{{worker}}' }],
           unit: 'none',
+          goodValue: 1,
           width: 8,
         },
         {

@@ -170,6 +170,7 @@ export const RUNSPACE_POOL: Dashboard = {
             },
           ],
           unit: 'none',
+          goodValue: 0,
           width: 12,
         },
       ],

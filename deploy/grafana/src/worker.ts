@@ -22,6 +22,7 @@ export const WORKER_DASHBOARD: Dashboard = {
           description: '1 while Prometheus reaches the copy.',
           queries: [{ expr: `up{job="gatehouse", ${WORKER}}`, legend: '{{worker}} {{instance}}' }],
           unit: 'none',
+          goodValue: 1,
           width: 10,
         },
         {
@@ -35,6 +36,7 @@ export const WORKER_DASHBOARD: Dashboard = {
             },
           ],
           unit: 'none',
+          goodValue: 0,
           width: 10,
         },
         {
