@@ -38,7 +38,9 @@ describeWithEngine('the profile observability', { timeout: 300_000 }, () => {
   })
 
   it('loads the alert rules, none of which fires for a system that is well', async () => {
-    const { groups } = (await ask('rules?type=alert')) as { groups: { rules: { name: string; state: string; health: string }[] }[] }
+    const { groups } = (await ask('rules?type=alert')) as {
+      groups: { rules: { name: string; state: string; health: string }[] }[]
+    }
     const rules = groups.flatMap((group) => group.rules)
 
     expect(rules.length).toBeGreaterThan(10)
