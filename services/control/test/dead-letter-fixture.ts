@@ -178,8 +178,11 @@ export class DeadLetterFixture implements AsyncDisposable {
   }
 
   async clear(): Promise<void> {
+    // A replay of the test before may still hold letters, which would be there again after the purge.
+    await this.stopReplayer()
     await this.store.pool.query('truncate replays, discarded_letters, dead_letter_actions')
     for (const queue of ['gh.notification.dead', 'gh.notification']) await this.vhost.purge(queue)
+    this.startReplayer()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
