@@ -3,14 +3,15 @@ import { PermanentError, RetryableError } from '@gatehouse/messages'
 import type { Registry } from 'prom-client'
 import { createLogger, type Logger } from './create-logger.ts'
 import { createMetrics } from './create-metrics.ts'
+import { exitCodeOf } from './exit-code-of.ts'
+import { explainFailure } from './explain-failure.ts'
 import { keepHeapSmall } from './keep-heap-small.ts'
 import { loadSettings } from './load-settings.ts'
-import { maskSecrets } from './mask-secrets.ts'
 import type { Settings } from './settings-schema.ts'
 import { type HealthCheck, startHealthServer } from './start-health-server.ts'
 
-/** How a worker ends: told to stop and everything let go; anything else that went wrong; bad settings; a dependency not reached. */
-const EXIT_CODES = { fine: 0, failed: 1, settings: 2, unreachable: 3 } as const
+/** How a worker ends by itself; how one ends that cannot start says exit-code-of.ts. */
+const EXIT_CODES = { fine: 0, failed: 1, settings: 2 } as const
 
 /** Time for sockets to close after everything was let go; whatever still holds the process then is named in the log. */
 const LET_GO_MS = 2_000
@@ -62,13 +63,13 @@ export async function runFrame<P extends Parts & AsyncDisposable>(options: Frame
   nameWhatHolds(code, log)
 }
 
-function readSettings({ argv, env }: { argv: string[]; env: FrameOptions<never>['env'] }): Settings | undefined {
+function readSettings({ name, argv, env }: Pick<FrameOptions<never>, 'name' | 'argv' | 'env'>): Settings | undefined {
   try {
     const { values } = parseArgs({ args: argv, options: { config: { type: 'string' } } })
     return loadSettings({ env, ...(values.config === undefined ? {} : { path: values.config }) })
   } catch (error) {
-    // Without settings there is no logger yet, and an administrator reads this.
-    process.stderr.write(`${maskSecrets(error instanceof Error ? error.message : String(error))}\n`)
+    const said = explainFailure(error) ?? (error instanceof Error ? error.message : String(error))
+    createLogger({ name, level: 'fatal' }).fatal({ exitCode: EXIT_CODES.settings }, `Cannot start: ${said}`)
     process.exitCode = EXIT_CODES.settings
     return undefined
   }
@@ -98,11 +99,20 @@ async function stand<P extends Parts & AsyncDisposable>(frame: Frame, options: F
       log.info({ err: error }, 'Stopped before it was ready')
       return EXIT_CODES.fine
     }
-    log.fatal({ err: error }, isReady ? 'Did not stop cleanly' : 'Cannot start')
-    return isReady ? EXIT_CODES.failed : exitCodeOf(error)
+    if (!isReady) return tellCannotStart(error, log)
+    log.fatal({ err: error }, 'Did not stop cleanly')
+    return EXIT_CODES.failed
   }
   log.info('Stopped')
   return EXIT_CODES.fine
+}
+
+/** One line that says what is wrong; with a stack only for what nobody has thought of. */
+function tellCannotStart(error: unknown, log: Logger): number {
+  const [exitCode, said] = [exitCodeOf(error), explainFailure(error)]
+  if (said === undefined) log.fatal({ err: error, exitCode }, 'Cannot start: a defect')
+  else log.fatal({ code: (error as PermanentError | RetryableError).code, exitCode }, `Cannot start: ${said}`)
+  return exitCode
 }
 
 /** What a service can be reached at, if anything, is part of the line. */
@@ -116,16 +126,11 @@ async function connectInTime<P extends Parts & AsyncDisposable>(frame: Frame, op
   try {
     return await options.connect(frame, AbortSignal.any([frame.signal, timeout]))
   } catch (error) {
-    if (error instanceof PermanentError || frame.signal.aborted) throw error
-    const reason = error instanceof Error ? error.message : String(error)
+    if (frame.signal.aborted || !(error instanceof RetryableError || timeout.aborted)) throw error
+    if (error instanceof PermanentError) throw error
+    const reason = explainFailure(error) ?? (error instanceof Error ? error.message : String(error))
     throw new RetryableError('dependency-unreachable', `Not reached within ${startSeconds} s: ${reason}`, { cause: error })
   }
-}
-
-function exitCodeOf(error: unknown): number {
-  if (error instanceof RetryableError) return EXIT_CODES.unreachable
-  const isSettings = error instanceof PermanentError && ['secret-unreadable', 'health-port-unavailable'].includes(error.code)
-  return isSettings ? EXIT_CODES.settings : EXIT_CODES.failed
 }
 
 function exitOnSignals(stop: AbortController, shutdownMs: number, log: Logger): void {

@@ -1,6 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { SETTINGS_ENV, type StartedProcess, startProcess } from './fixtures/start-process.ts'
+import { fatalLineOf } from '../../../test/environment/fatal-line-of.ts'
+import { SETTINGS_ENV, type StartedProcess, startProcess } from '../../../test/environment/start-process.ts'
 
 const BASE = SETTINGS_ENV
 const children: ChildProcess[] = []
@@ -10,7 +12,7 @@ afterEach(() => {
 })
 
 function run(env: Record<string, string>, args: string[] = []): StartedProcess {
-  const started = startProcess('worker-with-stubs.ts', env, args)
+  const started = startProcess(join(import.meta.dirname, 'fixtures/worker-with-stubs.ts'), env, args)
   children.push(started.child)
   return started
 }
@@ -97,7 +99,7 @@ describe('a worker process', () => {
 })
 
 describe('a worker process that cannot run', () => {
-  it('exits 2 and lists every problem of its settings, without the secrets in them', async () => {
+  it('exits 2 and lists every problem of its settings in one line, without the secrets in them', async () => {
     const { code, errors, lines } = run({
       ...BASE,
       GATEHOUSE_BROKER_URL: 'http://user:hunter2@host/',
@@ -105,7 +107,9 @@ describe('a worker process that cannot run', () => {
     })
 
     expect(await code).toBe(2)
-    expect(errors()).toMatch(/broker\.url: "http:\/\/\*\*\*@host\/"[\s\S]*worker\.startSeconds: 0/)
+    expect(fatalLineOf(errors())).toMatch(
+      /^Cannot start: 2 problems.*broker\.url: "http:\/\/\*\*\*@host\/".*worker\.startSeconds: 0/,
+    )
     expect(errors()).not.toContain('hunter2')
     expect(lines).toEqual([])
   })
@@ -115,15 +119,26 @@ describe('a worker process that cannot run', () => {
     const wrong = run(BASE, ['--confug', 'x'])
 
     expect(await Promise.all([missing.code, wrong.code])).toEqual([2, 2])
-    expect(missing.errors()).toContain('/nowhere/gatehouse.yaml cannot be read: ENOENT')
-    expect(wrong.errors()).toContain("'--confug'")
+    expect(fatalLineOf(missing.errors())).toContain('/nowhere/gatehouse.yaml cannot be read: ENOENT')
+    expect(fatalLineOf(wrong.errors())).toContain("'--confug'")
+  })
+
+  it('exits 2 when somebody else has its health port, or its health address is not of this machine', async () => {
+    const { line } = run(BASE)
+    const { healthUrl } = JSON.parse(await line('{"ready"')) as { healthUrl: string }
+    const taken = run({ ...BASE, GATEHOUSE_WORKER_HEALTH_PORT: new URL(healthUrl).port })
+    const foreign = run({ ...BASE, GATEHOUSE_WORKER_HEALTH_HOST: '192.0.2.1' })
+
+    expect(await Promise.all([taken.code, foreign.code])).toEqual([2, 2])
+    expect(fatalLineOf(taken.errors())).toMatch(/worker\.healthPort: cannot listen on .*EADDRINUSE/)
+    expect(fatalLineOf(foreign.errors())).toContain('EADDRNOTAVAIL')
   })
 
   it('exits 3 when a dependency is not reached within startSeconds', async () => {
     const { code, errors } = run({ ...BASE, WORKER_STUB: 'unreachable', GATEHOUSE_WORKER_START_SECONDS: '1' })
 
     expect(await code).toBe(3)
-    expect(errors()).toContain('Not reached within 1 s')
+    expect(fatalLineOf(errors())).toContain('Cannot start: Not reached within 1 s')
   })
 
   it('exits 1 when a dependency refuses it for good, and 3 when the service itself cannot reach one', async () => {
@@ -131,6 +146,15 @@ describe('a worker process that cannot run', () => {
     const away = run({ ...BASE, WORKER_STUB: 'start-fails' })
 
     expect(await Promise.all([refused.code, away.code])).toEqual([1, 3])
+    expect([refused, away].map(({ errors }) => fatalLineOf(errors()))).toEqual(['Cannot start: Refused', 'Cannot start: Away'])
+  })
+
+  it('exits 1 with a stack when what fails at the start is a defect', async () => {
+    const { code, errors } = run({ ...BASE, WORKER_STUB: 'start-defect' })
+
+    expect(await code).toBe(1)
+    expect(errors()).toMatch(/Cannot start: a defect/)
+    expect(errors()).toContain('worker-with-stubs.ts')
   })
 
   it('exits 1 at a promise nobody waits for, and logs it without the secrets in it', async () => {

@@ -5,7 +5,9 @@ import { connectBroker } from '@gatehouse/broker'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
 import { createVhost } from '../../../test/environment/create-vhost.ts'
-import { SETTINGS_ENV, startProcess } from './fixtures/start-process.ts'
+import { SETTINGS_ENV, startProcess } from '../../../test/environment/start-process.ts'
+
+const WORKER = join(import.meta.dirname, 'fixtures/discovery-worker.ts')
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -17,7 +19,7 @@ describe('a worker with a real broker and a real database', () => {
     await using vhost = await createVhost()
     await using database = await createTestDatabase()
     const env = { ...SETTINGS_ENV, GATEHOUSE_BROKER_URL: vhost.amqpUrl, GATEHOUSE_DATABASE_URL: database.url }
-    const worker = startProcess('discovery-worker.ts', env)
+    const worker = startProcess(WORKER, env)
     const { healthUrl } = JSON.parse(await worker.line('{"ready"')) as { healthUrl: string }
     expect(await (await fetch(`${healthUrl}/readyz`)).json()).toEqual({ worker: 'well', broker: 'well', database: 'well' })
     await using broker = await connectBroker(
@@ -64,14 +66,14 @@ describe('a worker with a real broker and a real database', () => {
       GATEHOUSE_WORKER_START_SECONDS: '2',
     }
 
-    const worker = startProcess('discovery-worker.ts', env)
+    const worker = startProcess(WORKER, env)
 
     expect(await worker.code).toBe(3)
     expect(worker.errors()).toContain('gatehouse migrate')
   })
 
   it('exits 3 when neither the broker nor the database is there', async () => {
-    const worker = startProcess('discovery-worker.ts', {
+    const worker = startProcess(WORKER, {
       ...SETTINGS_ENV,
       GATEHOUSE_BROKER_URL: 'amqp://127.0.0.1:1/none',
       GATEHOUSE_DATABASE_URL: 'postgres://127.0.0.1:1/none',
@@ -84,7 +86,7 @@ describe('a worker with a real broker and a real database', () => {
 
   it('exits 2 when the password of its broker user is not there', async () => {
     writeFileSync(join(folder, 'gh-control'), 'x')
-    const worker = startProcess('discovery-worker.ts', { ...SETTINGS_ENV, GATEHOUSE_BROKER_USERS_PASSWORD_DIRECTORY: folder })
+    const worker = startProcess(WORKER, { ...SETTINGS_ENV, GATEHOUSE_BROKER_USERS_PASSWORD_DIRECTORY: folder })
 
     expect(await worker.code).toBe(2)
     expect(worker.errors()).toContain('gh-discovery cannot be read')

@@ -1,7 +1,5 @@
-import { PermanentError, RetryableError } from '@gatehouse/messages'
 import { describe, expect, it } from 'vitest'
 import { createProgram, scale } from './create-program.ts'
-import { exitCodeOf } from './exit-code-of.ts'
 import { formatPsData, toJson } from './format-ps-data.ts'
 import { formatRows } from './format-rows.ts'
 import { createTerminal } from './terminal.ts'
@@ -41,15 +39,6 @@ describe('tables', () => {
 
     expect(table).toContain('…')
     expect(table).not.toContain('"code"')
-  })
-})
-
-describe('exit codes', () => {
-  it('is 2 for wrong usage, 3 for a dependency out of reach, 1 for the rest', () => {
-    expect(exitCodeOf(new PermanentError('settings-invalid', 'x'))).toBe(2)
-    expect(exitCodeOf(new RetryableError('control-unreachable', 'x'))).toBe(3)
-    expect(exitCodeOf(new PermanentError('control-refused', 'x'))).toBe(1)
-    expect(exitCodeOf(new TypeError('x'))).toBe(1)
   })
 })
 

@@ -1,8 +1,7 @@
-import { PermanentError, RetryableError } from '@gatehouse/messages'
+import { exitCodeOf, explainFailure, maskSecrets } from '@gatehouse/worker'
 import { CommanderError } from 'commander'
 import { createAsk } from './create-ask.ts'
 import { createProgram } from './create-program.ts'
-import { exitCodeOf } from './exit-code-of.ts'
 
 /** Carries out what the arguments of the process say and sets its exit code. The first signal stops gently, the second at once. */
 export async function runCommand(process: NodeJS.Process): Promise<void> {
@@ -28,7 +27,7 @@ export async function runCommand(process: NodeJS.Process): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
     else {
-      process.stderr.write(`gatehouse: ${describe(error)}\n`)
+      process.stderr.write(`gatehouse: ${maskSecrets(describe(error))}\n`)
       process.exitCode = exitCodeOf(error)
     }
   }
@@ -36,6 +35,5 @@ export async function runCommand(process: NodeJS.Process): Promise<void> {
 
 /** Only a defect has a stack that somebody can use. */
 function describe(error: unknown): string {
-  if (error instanceof PermanentError || error instanceof RetryableError) return error.message
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return explainFailure(error) ?? (error instanceof Error ? (error.stack ?? error.message) : String(error))
 }

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { RetryableError } from '@gatehouse/messages'
+import { PermanentError } from '@gatehouse/messages'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { ApiDeps } from './api-deps.ts'
 import { problemOf, sendProblem } from './problem.ts'
@@ -20,7 +20,7 @@ export type ApiOptions = { host: string; port: number; token: string }
 
 /**
  * The HTTP API: JSON, one bearer token, no CORS (a page of another origin has no business here).
- * @throws RetryableError `api-port-unavailable` when it cannot listen there.
+ * @throws PermanentError `api-port-unavailable` when it cannot listen there.
  */
 export async function startApi(options: ApiOptions, deps: ApiDeps): Promise<AsyncDisposable & { url: string }> {
   const app = createApi(options.token, deps)
@@ -28,7 +28,9 @@ export async function startApi(options: ApiOptions, deps: ApiDeps): Promise<Asyn
     await app.listen({ host: options.host, port: options.port })
   } catch (cause) {
     await app.close()
-    throw new RetryableError('api-port-unavailable', `The API cannot listen on ${options.host}:${options.port}`, { cause })
+    const { code, message } = cause as NodeJS.ErrnoException
+    const where = `control.host and control.port: cannot listen on ${options.host}:${options.port} (${code ?? message})`
+    throw new PermanentError('api-port-unavailable', where, { cause })
   }
   const address = app.server.address()
   const port = typeof address === 'object' && address !== null ? address.port : options.port
