@@ -12,6 +12,8 @@ export { type AdvisoryLock, AdvisoryLocks, type AdvisoryLocksOptions } from './a
 export { analyzeTables } from './analyze-tables.ts'
 export { type AuditEntry, insertAudit, readLastAudit } from './audit.ts'
 export { batchCalls } from './batch-calls.ts'
+export { classifyDatabaseFailure } from './classify-database-failure.ts'
+export { compareSchema, type SchemaComparison } from './compare-schema.ts'
 export {
   type ConnectorView,
   insertConnector,
@@ -83,7 +85,7 @@ export {
   storeManagedDevices,
 } from './managed-devices.ts'
 export { type MessageTemplate, replaceMessageTemplates } from './message-templates.ts'
-export { findMissingMigrations, migrate } from './migrate.ts'
+export { migrate } from './migrate.ts'
 export {
   beginSending,
   blockNoticeKey,

@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { abortReason, RetryableError } from '@gatehouse/messages'
-import { createDatabase, findMissingMigrations, type Store } from '@gatehouse/store'
+import { abortReason, PermanentError, RetryableError } from '@gatehouse/messages'
+import { classifyDatabaseFailure, compareSchema, createDatabase, type Store } from '@gatehouse/store'
 import type { Logger } from './create-logger.ts'
+import { explainFailure } from './explain-failure.ts'
 import type { Settings } from './settings-schema.ts'
 import { databaseUrlOf } from './settings-secrets.ts'
 
@@ -9,8 +10,10 @@ const RETRY_MS = 500
 
 /**
  * Opens the pool and waits until the database answers and was migrated: a copy that starts before `gatehouse migrate` is
- * through would otherwise spend attempts on every message.
- * @throws RetryableError `database-unreachable` with the last answer when the signal ends first
+ * through would otherwise spend attempts on every message. Waits for a refused user or a missing database as well: where everything
+ * starts at once, they may not have been made yet.
+ * @throws PermanentError `database-newer` at once; when the signal ends first, the last problem: RetryableError `database-unreachable` or
+ * `database-not-migrated`, PermanentError `database-login-refused`, `database-missing` or `database-rights-missing`
  */
 export async function connectStore(
   { name, settings, log }: { name: string; settings: Settings; log: Logger },
@@ -35,25 +38,35 @@ async function waitUntilMigrated(store: Store, log: Logger, signal: AbortSignal)
   let told = ''
   for (;;) {
     if (signal.aborted && told === '') throw abortReason(signal)
-    const problem = await findProblem(store)
+    const problem = await findProblem(store, log)
     if (problem === undefined) return
-    if (told !== problem) log.warn({ problem }, 'Waiting for the database')
-    told = problem
-    if (signal.aborted) throw new RetryableError('database-unreachable', `Database: ${problem}`)
+    if (problem instanceof PermanentError && problem.code === 'database-newer') throw problem
+    const said = explainFailure(problem) ?? ''
+    if (told !== said) log.warn({ problem: said }, 'Waiting for the database')
+    told = said
+    if (signal.aborted) throw problem
     // An abort ends the wait early and is told above, with the last problem instead of just the abort.
     await wait(RETRY_MS, undefined, { signal }).catch(() => {})
   }
 }
 
-async function findProblem(store: Store): Promise<string | undefined> {
+async function findProblem(store: Store, log: Logger): Promise<PermanentError | RetryableError | undefined> {
   try {
-    const missing = await findMissingMigrations(store.pool)
-    return missing.length === 0
-      ? undefined
-      : `its tables are not those of this build yet (gatehouse migrate): ${missing.join(', ')}`
+    const { missing, ahead } = await compareSchema(store.db)
+    if (missing.length > 0) return notMigrated(missing)
+    if (ahead.length > 0) log.warn({ migrations: ahead }, 'The database is newer than this build, which may still work with it')
+    return undefined
   } catch (error) {
-    return error instanceof Error && error.message !== ''
-      ? error.message
-      : String((error as NodeJS.ErrnoException).code ?? error)
+    const classified = classifyDatabaseFailure(error)
+    if (classified instanceof PermanentError || classified instanceof RetryableError) return classified
+    return new RetryableError('database-unreachable', 'PostgreSQL does not answer as it should', { cause: error })
   }
+}
+
+function notMigrated(missing: readonly string[]): RetryableError {
+  const names = missing.join(', ')
+  return new RetryableError(
+    'database-not-migrated',
+    `The database lacks migrations of this build: run gatehouse migrate (${names})`,
+  )
 }
