@@ -13,6 +13,14 @@ describe('the words for a failure', () => {
     )
   })
 
+  it('do not say twice what a code has said', () => {
+    const cause = Object.assign(new Error("ENOENT: no such file, open 'a'"), { code: 'ENOENT' })
+
+    expect(explainFailure(new PermanentError('secret-unreadable', 'a cannot be read: ENOENT', { cause }))).toBe(
+      'a cannot be read: ENOENT',
+    )
+  })
+
   it('are one line for a list of problems', () => {
     expect(explainFailure(new PermanentError('settings-invalid', '2 problems in a.yaml\n  b: 1\n  c: 2'))).toBe(
       '2 problems in a.yaml: b: 1 | c: 2',

@@ -12,7 +12,8 @@ export function explainFailure(error: unknown): string | undefined {
   let { cause } = error
   for (let depth = 0; depth < CAUSES_MAX && cause instanceof Error; depth++) {
     const text = textOf(cause)
-    if (!said.some((one) => one.includes(text))) said.push(text)
+    const words = 'code' in cause && typeof cause.code === 'string' ? [text, cause.code] : [text]
+    if (!words.some((word) => said.some((one) => one.includes(word)))) said.push(text)
     cause = cause.cause
   }
   // A list of problems has a heading and a line for each.
