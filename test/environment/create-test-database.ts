@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { createDatabase, migrate } from '@gatehouse/store'
+import { createDatabase, migrate, type Store } from '@gatehouse/store'
 import { inject } from 'vitest'
 
-export type TestDatabase = { readonly name: string; readonly url: string } & AsyncDisposable
+export type TestDatabase = { readonly name: string; readonly url: string; open(): Store } & AsyncDisposable
 
 /** A database of one's own, with Gatehouse's tables unless told otherwise; disposing ends its sessions and drops it. */
 export async function createTestDatabase(options: { migrated?: boolean } = {}): Promise<TestDatabase> {
@@ -18,6 +18,7 @@ export async function createTestDatabase(options: { migrated?: boolean } = {}): 
   return {
     name,
     url: url.href,
+    open: () => open(url.href),
     [Symbol.asyncDispose]: () => execute(databaseUrl, `drop database if exists ${name} with (force)`),
   }
 }
@@ -27,6 +28,6 @@ async function execute(url: string, text: string): Promise<void> {
   await store.pool.query(text)
 }
 
-function open(url: string) {
+function open(url: string): Store {
   return createDatabase({ url, applicationName: 'gatehouse-test', connectionsMax: 1, onConnectionError: () => {} })
 }

@@ -14,6 +14,8 @@ export type TestVhost = {
   readonly password: string
   /** Broker users are global to a node: those of this virtual host are `<userPrefix><service>`, and so are their passwords. */
   readonly userPrefix: string
+  /** Makes the topology and the users. */
+  applyTopology(): Promise<void>
   /** Throws away what is ready in a queue. */
   purge(queue: string): Promise<void>
 } & AsyncDisposable
@@ -30,14 +32,10 @@ export async function createVhost(options: { topology?: boolean } = {}): Promise
     write: '.*',
     read: '.*',
   })
-  const hasTopology = options.topology ?? true
-  if (hasTopology) {
-    const usersPasswords = Object.fromEntries(SERVICE_NAMES.map((service) => [service, userPrefix + service]))
-    await applyTopology(
-      { managementUrl, user, password, vhost: name, usersPasswords, userPrefix },
-      AbortSignal.timeout(REQUEST_MS),
-    )
-  }
+  const usersPasswords = Object.fromEntries(SERVICE_NAMES.map((service) => [service, userPrefix + service]))
+  const access = { managementUrl, user, password, vhost: name, usersPasswords, userPrefix }
+  const apply = () => applyTopology(access, AbortSignal.timeout(REQUEST_MS))
+  if (options.topology ?? true) await apply()
   const url = new URL(parts.amqpUrl)
   url.pathname = `/${name}`
   return {
@@ -47,11 +45,11 @@ export async function createVhost(options: { topology?: boolean } = {}): Promise
     user,
     password,
     userPrefix,
+    applyTopology: apply,
     purge: (queue) => manage(parts, 'DELETE', `/api/queues/${name}/${queue}/contents`),
     async [Symbol.asyncDispose]() {
       await manage(parts, 'DELETE', `/api/vhosts/${name}`)
-      if (hasTopology)
-        await Promise.all(SERVICE_NAMES.map((service) => manage(parts, 'DELETE', `/api/users/${userPrefix}${service}`)))
+      await Promise.all(SERVICE_NAMES.map((service) => manage(parts, 'DELETE', `/api/users/${userPrefix}${service}`)))
     },
   }
 }

@@ -157,6 +157,8 @@ export interface BrokerConnection extends AsyncDisposable {
   ): Promise<void>
   /** Handles what arrives in the inboxes of a service, urgent first; resolves once the broker delivers from all of them. */
   consume(options: ConsumerOptions): Promise<Consumer>
+  /** The queues and exchanges of a service that are not there, and those that the user has no rights to, in words. */
+  findMissingTopology(service: ServiceName, signal: AbortSignal): Promise<string[]>
   /** A channel of one's own beside the consumers', to browse queues with. The caller closes it. */
   openChannel(signal: AbortSignal): Promise<Channel>
   /** Publishes bytes as they are, confirmed and mandatory, with the same guarantees as `publish`. For replaying dead letters. */

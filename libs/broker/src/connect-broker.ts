@@ -1,4 +1,11 @@
-import { createMessage, type MessageOf, type MessageType, PermanentError, routingKeyOf } from '@gatehouse/messages'
+import {
+  createMessage,
+  type MessageOf,
+  type MessageType,
+  PermanentError,
+  RetryableError,
+  routingKeyOf,
+} from '@gatehouse/messages'
 import type { Channel } from 'amqplib'
 import type {
   BrokerConnection,
@@ -11,9 +18,12 @@ import type {
   RawPublication,
   RetryPolicy,
 } from './broker-options.ts'
+import { classifyConnectFailure } from './classify-connect-failure.ts'
+import { findMissingTopology } from './find-missing-topology.ts'
 import { MessageConsumer } from './message-consumer.ts'
 import type { Headers } from './message-headers.ts'
 import { Publisher } from './publisher.ts'
+import type { ServiceName } from './service-names.ts'
 import { SupervisedConnection } from './supervised-connection.ts'
 import { exchangeOf } from './topology-names.ts'
 
@@ -25,7 +35,7 @@ const CLOSE_DRAIN_MS = 5_000
 /**
  * Connects to RabbitMQ: one TCP connection to publish and one to consume, since a broker short of memory stops listening to
  * a connection that publishes, acknowledgements included. Both are opened again whenever they are lost.
- * @throws RetryableError `broker-unreachable` with the last cause when the signal is aborted before both are open.
+ * @throws what `classifyConnectFailure` says of the last cause when the signal is aborted before both are open.
  */
 export async function connectBroker(options: BrokerOptions, signal: AbortSignal): Promise<BrokerConnection> {
   const broker = new Broker(options)
@@ -34,7 +44,7 @@ export async function connectBroker(options: BrokerOptions, signal: AbortSignal)
     return broker
   } catch (error) {
     await broker[Symbol.asyncDispose]()
-    throw error
+    throw broker.classify(error)
   }
 }
 
@@ -80,7 +90,19 @@ class Broker implements BrokerConnection {
   }
 
   async opened(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.publishing.open(signal), this.consuming.open(signal)])
+    const opening = await Promise.allSettled([this.publishing.open(signal), this.consuming.open(signal)])
+    const failures = opening.filter((one) => one.status === 'rejected').map(({ reason }) => reason as unknown)
+    // One that was only interrupted knows nothing.
+    if (failures.length > 0) throw failures.find((one) => one instanceof RetryableError) ?? failures[0]
+  }
+
+  classify(error: unknown): unknown {
+    const isAway = error instanceof RetryableError && error.code === 'broker-unreachable'
+    return isAway ? classifyConnectFailure(error.cause, this.publishing) : error
+  }
+
+  async findMissingTopology(service: ServiceName, signal: AbortSignal): Promise<string[]> {
+    return await findMissingTopology(await this.consuming.open(signal), service, signal)
   }
 
   async publish<T extends MessageType>(

@@ -60,6 +60,18 @@ export class SupervisedConnection {
     return this.blockedMsBefore + (this.block === undefined ? 0 : Date.now() - this.block.sinceMs)
   }
 
+  /** Without the password, for logs and errors. */
+  get address(): string {
+    const parsed = new URL(this.options.url)
+    parsed.password = ''
+    return parsed.href
+  }
+
+  /** Whom it connects as. */
+  get user(): string {
+    return this.options.user ?? decodeURIComponent(new URL(this.options.url).username || 'guest')
+  }
+
   /** For good: it will not be opened again. */
   get isClosed(): boolean {
     return this.stopping.signal.aborted
@@ -71,9 +83,7 @@ export class SupervisedConnection {
       return await waitFor(this.opened.promise, signal)
     } catch (cause) {
       if (!signal.aborted || this.lastError === undefined) throw cause
-      throw new RetryableError('broker-unreachable', `Cannot reach RabbitMQ at ${withoutPassword(this.options.url)}`, {
-        cause: this.lastError,
-      })
+      throw new RetryableError('broker-unreachable', `Cannot reach RabbitMQ at ${this.address}`, { cause: this.lastError })
     }
   }
 
@@ -115,7 +125,7 @@ export class SupervisedConnection {
         else await this.hold(model)
       } catch (error) {
         this.lastError = error
-        this.log.warn({ connection: this.name, err: error }, 'Cannot connect to RabbitMQ')
+        this.log.warn({ connection: this.name, reason: reasonOf(error) }, 'Cannot connect to RabbitMQ')
       }
       if (performance.now() - startedAt > STABLE_MS) this.failures = 0
       this.failures += 1
@@ -135,7 +145,7 @@ export class SupervisedConnection {
         protocol: url.protocol.replace(':', ''),
         hostname,
         ...(url.port === '' ? {} : { port: Number(url.port) }),
-        username: this.options.user ?? decodeURIComponent(url.username || 'guest'),
+        username: this.user,
         password: this.options.password ?? decodeURIComponent(url.password || 'guest'),
         // A path of only '/' names no virtual host, which is not the one called '/'.
         vhost: url.pathname.length > 1 ? url.pathname.slice(1) : '/',
@@ -172,7 +182,7 @@ export class SupervisedConnection {
     this.current = model
     this.opened.resolve(model)
     this.setState('ready')
-    this.log.info({ connection: this.name, broker: withoutPassword(this.options.url) }, 'Connected to RabbitMQ')
+    this.log.info({ connection: this.name, broker: this.address }, 'Connected to RabbitMQ')
 
     this.lastError = await closed
 
@@ -195,13 +205,6 @@ export class SupervisedConnection {
   }
 }
 
-/** The address without its password, for logs and errors. */
-function withoutPassword(url: string): string {
-  const parsed = new URL(url)
-  parsed.password = ''
-  return parsed.href
-}
-
 /**
  * amqplib has no way to drop a connection that does not answer; its socket has. Without an error amqplib would not notice, for
  * it listens to the end of the stream and not to its close.
@@ -212,4 +215,10 @@ function cut(model: ChannelModel): void {
 
 function streamOf(model: ChannelModel): Duplex {
   return (model.connection as unknown as { stream: Duplex }).stream
+}
+
+/** Where a name has several addresses, node:net gives one error for all that has no text of its own. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.message === '' ? String((error as NodeJS.ErrnoException).code ?? error.name) : error.message
 }

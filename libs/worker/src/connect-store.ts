@@ -1,12 +1,9 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import { abortReason, PermanentError, RetryableError } from '@gatehouse/messages'
+import { PermanentError, RetryableError } from '@gatehouse/messages'
 import { classifyDatabaseFailure, compareSchema, createDatabase, type Store } from '@gatehouse/store'
 import type { Logger } from './create-logger.ts'
-import { explainFailure } from './explain-failure.ts'
 import type { Settings } from './settings-schema.ts'
 import { databaseUrlOf } from './settings-secrets.ts'
-
-const RETRY_MS = 500
+import { waitUntilWell } from './wait-until-well.ts'
 
 /**
  * Opens the pool and waits until the database answers and was migrated: a copy that starts before `gatehouse migrate` is
@@ -26,27 +23,11 @@ export async function connectStore(
     onConnectionError: (error) => log.warn({ err: error }, 'A connection to the database was lost'),
   })
   try {
-    await waitUntilMigrated(store, log, signal)
+    await waitUntilWell({ what: 'database', find: () => findProblem(store, log), log }, signal)
     return store
   } catch (error) {
     await store[Symbol.asyncDispose]()
     throw error
-  }
-}
-
-async function waitUntilMigrated(store: Store, log: Logger, signal: AbortSignal): Promise<void> {
-  let told = ''
-  for (;;) {
-    if (signal.aborted && told === '') throw abortReason(signal)
-    const problem = await findProblem(store, log)
-    if (problem === undefined) return
-    if (problem instanceof PermanentError && problem.code === 'database-newer') throw problem
-    const said = explainFailure(problem) ?? ''
-    if (told !== said) log.warn({ problem: said }, 'Waiting for the database')
-    told = said
-    if (signal.aborted) throw problem
-    // An abort ends the wait early and is told above, with the last problem instead of just the abort.
-    await wait(RETRY_MS, undefined, { signal }).catch(() => {})
   }
 }
 
@@ -58,6 +39,7 @@ async function findProblem(store: Store, log: Logger): Promise<PermanentError | 
     return undefined
   } catch (error) {
     const classified = classifyDatabaseFailure(error)
+    if (classified instanceof PermanentError && classified.code === 'database-newer') throw classified
     if (classified instanceof PermanentError || classified instanceof RetryableError) return classified
     return new RetryableError('database-unreachable', 'PostgreSQL does not answer as it should', { cause: error })
   }

@@ -129,7 +129,8 @@ async function connectInTime<P extends Parts & AsyncDisposable>(frame: Frame, op
     if (frame.signal.aborted || !(error instanceof RetryableError || timeout.aborted)) throw error
     if (error instanceof PermanentError) throw error
     const reason = explainFailure(error) ?? (error instanceof Error ? error.message : String(error))
-    throw new RetryableError('dependency-unreachable', `Not reached within ${startSeconds} s: ${reason}`, { cause: error })
+    const code = error instanceof RetryableError ? error.code : 'dependency-unreachable'
+    throw new RetryableError(code, `Not reached within ${startSeconds} s: ${reason}`, { cause: error })
   }
 }
 

@@ -1,4 +1,5 @@
 import { Breaker, type BrokerConnection, connectBroker, createDependency, type Dependency } from '@gatehouse/broker'
+import { PermanentError } from '@gatehouse/messages'
 import { isDatabaseUnreachable, leaseHolderOf, type Store } from '@gatehouse/store'
 import type { Registry } from 'prom-client'
 import { connectStore } from './connect-store.ts'
@@ -7,8 +8,9 @@ import { createBrokerMetrics } from './create-metrics.ts'
 import { createStateMetrics } from './create-state-metrics.ts'
 import { type Frame, type Parts, runFrame, type Service } from './run-frame.ts'
 import type { Settings } from './settings-schema.ts'
-import { brokerCredentialsOf } from './settings-secrets.ts'
+import { brokerCredentialsOf, vhostOf } from './settings-secrets.ts'
 import { startHeartbeat } from './start-heartbeat.ts'
+import { waitForTopology } from './wait-for-topology.ts'
 import { createWorkerStateReader, type WorkResource } from './worker-state.ts'
 
 const HOUR_MS = 3_600_000
@@ -61,25 +63,23 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   })
 }
 
-async function connectParts(name: WorkerName, frame: Frame, signal: AbortSignal): Promise<WorkerParts> {
-  const { settings, log, metrics } = frame
+async function connectParts(name: WorkerName, frame: Frame, outer: AbortSignal): Promise<WorkerParts> {
+  const { settings, log } = frame
   await using stack = new AsyncDisposableStack()
+  const given = new AbortController()
+  const signal = AbortSignal.any([outer, given.signal])
+  // One that is refused for good ends the wait for the other.
+  const endAtRefusal = (error: unknown): never => {
+    if (error instanceof PermanentError) given.abort(error)
+    throw error
+  }
   const [store, broker] = await settleAll([
-    connectStore({ name, settings, log }, signal).then((one) => stack.use(one)),
-    connectBroker(
-      {
-        ...brokerCredentialsOf(settings, name),
-        connectionName: `gatehouse-${name}`,
-        log,
-        unconfirmedMax: settings.broker.unconfirmedMax,
-        prefetchMax: settings.broker.prefetchMax,
-        maxAttempts: settings.broker.maxAttempts,
-        laterAgeMsMax: settings.broker.laterAgeHoursMax * HOUR_MS,
-        metrics: createBrokerMetrics(metrics),
-        dependencies: [createDatabaseDependency()],
-      },
-      signal,
-    ).then((one) => stack.use(one)),
+    connectStore({ name, settings, log }, signal)
+      .then((one) => stack.use(one))
+      .catch(endAtRefusal),
+    connectPreparedBroker(name, frame, signal)
+      .then((one) => stack.use(one))
+      .catch(endAtRefusal),
   ])
   const describeResources = describeState({ name, frame, broker, store, stack })
   const owned = stack.move()
@@ -96,6 +96,35 @@ async function connectParts(name: WorkerName, frame: Frame, signal: AbortSignal)
     },
     liveness: { broker: () => Promise.resolve(broker.state === 'closed' && !frame.signal.aborted ? 'closed' : undefined) },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** The broker, once the topology is there. */
+async function connectPreparedBroker(
+  name: WorkerName,
+  { settings, log, metrics }: Frame,
+  signal: AbortSignal,
+): Promise<BrokerConnection> {
+  const broker = await connectBroker(
+    {
+      ...brokerCredentialsOf(settings, name),
+      connectionName: `gatehouse-${name}`,
+      log,
+      unconfirmedMax: settings.broker.unconfirmedMax,
+      prefetchMax: settings.broker.prefetchMax,
+      maxAttempts: settings.broker.maxAttempts,
+      laterAgeMsMax: settings.broker.laterAgeHoursMax * HOUR_MS,
+      metrics: createBrokerMetrics(metrics),
+      dependencies: [createDatabaseDependency()],
+    },
+    signal,
+  )
+  try {
+    await waitForTopology({ broker, name, vhost: vhostOf(settings), log }, signal)
+    return broker
+  } catch (error) {
+    await broker[Symbol.asyncDispose]()
+    throw error
   }
 }
 
@@ -129,8 +158,14 @@ function createDatabaseDependency(): Dependency {
   })
 }
 
-/** Like Promise.all, but does not leave the others running when one fails: what they open late must still be closed. */
+/**
+ * Like Promise.all, but does not leave the others running when one fails: what they open late must still be closed. Of several
+ * failures the one is thrown that waiting would not have mended.
+ */
 async function settleAll<T extends readonly unknown[]>(promises: { readonly [Key in keyof T]: Promise<T[Key]> }): Promise<T> {
-  await Promise.allSettled(promises)
+  const settled = await Promise.allSettled(promises)
+  const failures = settled.filter((one) => one.status === 'rejected').map(({ reason }) => reason as unknown)
+  const refusal = failures.find((error) => error instanceof PermanentError)
+  if (refusal !== undefined) throw refusal
   return (await Promise.all(promises)) as unknown as T
 }

@@ -27,3 +27,8 @@ export function brokerCredentialsOf(settings: Settings, worker: string): { url: 
   const user = `${userPrefix}${worker}`
   return { url, user, password: readSecret(join(usersPasswordDirectory, user)) }
 }
+
+/** The virtual host in the URL of the broker. */
+export function vhostOf({ broker }: Settings): string {
+  return decodeURIComponent(new URL(broker.url).pathname.slice(1)) || '/'
+}

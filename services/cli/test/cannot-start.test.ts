@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createDatabase } from '@gatehouse/store'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createDatabaseRole } from '../../../test/environment/create-database-role.ts'
 import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
 import { createVhost } from '../../../test/environment/create-vhost.ts'
 import { fatalLineOf } from '../../../test/environment/fatal-line-of.ts'
+import { migrateFurther, migrationThat } from '../../../test/environment/migrate-further.ts'
 import { SETTINGS_ENV, startProcess } from '../../../test/environment/start-process.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
@@ -95,22 +95,12 @@ describe('gatehouse migrate', () => {
 
   it('says what a newer build has done and ends well, unless this build must not work with it', async () => {
     await using database = await createTestDatabase()
-    await using store = createDatabase({
-      url: database.url,
-      applicationName: 'test',
-      connectionsMax: 1,
-      onConnectionError: () => {},
-    })
-    const note = (name: string, requires: string | null) =>
-      store.pool.query(
-        `with done as (insert into kysely_migration (name, timestamp) values ($1::text, '2027'))
-         insert into schema_requirements (migration, requires) values ($1::text, $2)`,
-        [name, requires],
-      )
+    await using store = database.open()
+    const adding = { '9001-adds': migrationThat() }
 
-    await note('9001-adds', null)
+    await migrateFurther(store, adding)
     const tolerated = await migrate(database.url)
-    await note('9002-takes-away', '9001-adds')
+    await migrateFurther(store, { ...adding, '9002-takes-away': migrationThat('9001-adds') })
     const refused = await migrate(database.url)
 
     expect([tolerated.code, tolerated.lines[0]]).toEqual([0, expect.stringMatching(/^Nothing to do: a newer build.*9001-adds/)])
