@@ -38,6 +38,8 @@ describe('loading settings', () => {
       logLevel: 'info',
       shutdownSeconds: 30,
       startSeconds: 60,
+      restartDelaySeconds: 0,
+      clockSkewSecondsMax: 60,
       healthHost: '127.0.0.1',
       healthPort: 0,
     })

@@ -3,11 +3,12 @@ import { PermanentError, RetryableError } from '@gatehouse/messages'
 import type { Registry } from 'prom-client'
 import { createLogger, type Logger } from './create-logger.ts'
 import { createMetrics } from './create-metrics.ts'
+import { delayExit } from './delay-exit.ts'
 import { exitCodeOf } from './exit-code-of.ts'
 import { explainFailure } from './explain-failure.ts'
 import { keepHeapSmall } from './keep-heap-small.ts'
 import { loadSettings } from './load-settings.ts'
-import type { Settings } from './settings-schema.ts'
+import { RESTART_DELAY_SECONDS_MAX, type Settings } from './settings-schema.ts'
 import { type HealthCheck, startHealthServer } from './start-health-server.ts'
 
 /** How a worker ends by itself; how one ends that cannot start says exit-code-of.ts. */
@@ -52,7 +53,7 @@ export type FrameOptions<P extends Parts & AsyncDisposable> = {
 export async function runFrame<P extends Parts & AsyncDisposable>(options: FrameOptions<P>): Promise<void> {
   keepHeapSmall()
   const settings = readSettings(options)
-  if (settings === undefined) return
+  if (settings === undefined) return await endWithoutSettings(options)
   const log = createLogger({ name: options.name, level: settings.worker.logLevel })
   const metrics = createMetrics(options.name)
   const stop = new AbortController()
@@ -70,9 +71,18 @@ function readSettings({ name, argv, env }: Pick<FrameOptions<never>, 'name' | 'a
   } catch (error) {
     const said = explainFailure(error) ?? (error instanceof Error ? error.message : String(error))
     createLogger({ name, level: 'fatal' }).fatal({ exitCode: EXIT_CODES.settings }, `Cannot start: ${said}`)
-    process.exitCode = EXIT_CODES.settings
     return undefined
   }
+}
+
+/** Whoever starts it may say in the environment how long it is to wait, which needs no settings. */
+async function endWithoutSettings({ name, env }: Pick<FrameOptions<never>, 'name' | 'env'>): Promise<void> {
+  const said = env['GATEHOUSE_WORKER_RESTART_DELAY_SECONDS'] ?? ''
+  const seconds = /^\d{1,3}$/.test(said) ? Math.min(Number(said), RESTART_DELAY_SECONDS_MAX) : 0
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort())
+  process.exitCode = EXIT_CODES.settings
+  await delayExit(seconds, createLogger({ name, level: 'info' }), stop.signal)
 }
 
 async function stand<P extends Parts & AsyncDisposable>(frame: Frame, options: FrameOptions<P>): Promise<number> {
@@ -99,7 +109,11 @@ async function stand<P extends Parts & AsyncDisposable>(frame: Frame, options: F
       log.info({ err: error }, 'Stopped before it was ready')
       return EXIT_CODES.fine
     }
-    if (!isReady) return tellCannotStart(error, log)
+    if (!isReady) {
+      const code = tellCannotStart(error, log)
+      await delayExit(settings.worker.restartDelaySeconds, log, signal)
+      return code
+    }
     log.fatal({ err: error }, 'Did not stop cleanly')
     return EXIT_CODES.failed
   }

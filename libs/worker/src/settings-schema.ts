@@ -7,6 +7,7 @@ import { isLoopbackUrl } from './is-loopback-url.ts'
  */
 
 const HOUR_SECONDS = 3_600
+export const RESTART_DELAY_SECONDS_MAX = 600
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const ACCESS_LEVELS = ['allow', 'block', 'quarantine'] as const
 
@@ -98,6 +99,12 @@ const WorkerSettings = z.strictObject({
   logLevel: z.enum(LOG_LEVELS).meta({ description: 'Least level that is logged' }).default('info'),
   shutdownSeconds: whole(1, 600, 'Time for the work in hand when the worker is told to stop').default(30),
   startSeconds: whole(1, 600, 'Time to wait for RabbitMQ and PostgreSQL at the start').default(60),
+  restartDelaySeconds: whole(
+    0,
+    RESTART_DELAY_SECONDS_MAX,
+    'A worker that cannot start waits this long before it exits, where whoever starts it again does so at once',
+  ).default(0),
+  clockSkewSecondsMax: whole(1, HOUR_SECONDS, 'How far its clock may be from that of PostgreSQL').default(60),
   healthHost: text('Address of /healthz, /readyz and /metrics', 255).default('127.0.0.1'),
   healthPort: whole(0, 65_535, 'Port of /healthz, /readyz and /metrics; 0: any free one').default(0),
 })

@@ -164,4 +164,20 @@ describe('a worker process that cannot run', () => {
     expect(errors()).toContain('Defect: unhandledRejection')
     expect(errors()).not.toContain('hunter2')
   })
+
+  it('waits restartDelaySeconds before it exits, and no longer once it is asked to stop', async () => {
+    const delay = { GATEHOUSE_WORKER_RESTART_DELAY_SECONDS: '600' }
+    const runs = [
+      run({ ...BASE, ...delay, WORKER_STUB: 'refused' }),
+      run({ ...BASE, ...delay, GATEHOUSE_BROKER_URL: 'http://x' }),
+    ]
+
+    for (const { child, errors } of runs) {
+      await expect.poll(errors, { timeout: 10_000 }).toContain('Waiting before it exits')
+      expect([child.exitCode, fatalLineOf(errors())]).toEqual([null, expect.stringContaining('Cannot start')])
+      child.kill('SIGTERM')
+    }
+
+    expect(await Promise.all(runs.map(({ code }) => code))).toEqual([1, 2])
+  })
 })

@@ -83,6 +83,8 @@ async function startOne(name: string, options: SupervisorOptions, signal: AbortS
   const env = {
     ...workerEnvironment(options.env),
     GATEHOUSE_HEALTH_PORT: '0',
+    // Starts that fail are paced here.
+    GATEHOUSE_WORKER_RESTART_DELAY_SECONDS: '0',
     ...(copy === undefined ? {} : { GATEHOUSE_CONTROL_PORT: '0' }),
   }
   const started = await startProcess(
