@@ -9,6 +9,7 @@ import { createStateMetrics } from './create-state-metrics.ts'
 import { type Frame, type Parts, runFrame, type Service } from './run-frame.ts'
 import type { Settings } from './settings-schema.ts'
 import { brokerCredentialsOf, vhostOf } from './settings-secrets.ts'
+import { startClockWatch } from './start-clock-watch.ts'
 import { startHeartbeat } from './start-heartbeat.ts'
 import { waitForTopology } from './wait-for-topology.ts'
 import { createWorkerStateReader, type WorkResource } from './worker-state.ts'
@@ -81,6 +82,8 @@ async function connectParts(name: WorkerName, frame: Frame, outer: AbortSignal):
       .then((one) => stack.use(one))
       .catch(endAtRefusal),
   ])
+  const { clockSkewSecondsMax: secondsMax } = settings.worker
+  const clock = stack.use(await startClockWatch({ pool: store.pool, secondsMax, metrics: frame.metrics, log }))
   const describeResources = describeState({ name, frame, broker, store, stack })
   const owned = stack.move()
   return {
@@ -93,6 +96,7 @@ async function connectParts(name: WorkerName, frame: Frame, outer: AbortSignal):
         await store.pool.query('select 1')
         return undefined
       },
+      clock: clock.check,
     },
     liveness: { broker: () => Promise.resolve(broker.state === 'closed' && !frame.signal.aborted ? 'closed' : undefined) },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

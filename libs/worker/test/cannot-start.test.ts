@@ -119,6 +119,25 @@ describe('a worker and its database', () => {
   })
 })
 
+describe('a worker and its clock', () => {
+  const clockEnv = (shiftMs: number): Env => ({
+    NODE_OPTIONS: `--import=${join(import.meta.dirname, 'fixtures/shift-clock.ts')}`,
+    TEST_CLOCK_SHIFT_MS: String(shiftMs),
+  })
+
+  it('exits 1 when its clock is too far from that of the database, and says how far', async () => {
+    await using vhost = await createVhost()
+    await using database = await createTestDatabase()
+    const env = { GATEHOUSE_BROKER_URL: vhost.amqpUrl, GATEHOUSE_DATABASE_URL: database.url }
+
+    const ahead = await failToStart({ ...env, ...clockEnv(90_000) })
+    const behind = await failToStart({ ...env, ...clockEnv(-5_000), GATEHOUSE_WORKER_CLOCK_SKEW_SECONDS_MAX: '3' })
+
+    expect(ahead).toEqual([1, expect.stringMatching(/clock of this machine is (90\.0|89\.\d) s ahead of that of PostgreSQL/)])
+    expect(behind).toEqual([1, expect.stringMatching(/(5\.0|4\.\d) s behind .*clockSkewSecondsMax is 3/)])
+  })
+})
+
 describe('a worker and its broker', () => {
   const withUsers = (vhost: { amqpUrl: string; userPrefix: string }, password?: string): Env => {
     const [user, url] = [`${vhost.userPrefix}discovery`, new URL(vhost.amqpUrl)]

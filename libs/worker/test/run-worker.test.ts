@@ -16,7 +16,12 @@ describe('a worker with a real broker and a real database', () => {
     const env = { ...SETTINGS_ENV, GATEHOUSE_BROKER_URL: vhost.amqpUrl, GATEHOUSE_DATABASE_URL: database.url }
     const worker = startProcess(WORKER, env)
     const { healthUrl } = JSON.parse(await worker.line('{"ready"')) as { healthUrl: string }
-    expect(await (await fetch(`${healthUrl}/readyz`)).json()).toEqual({ worker: 'well', broker: 'well', database: 'well' })
+    expect(await (await fetch(`${healthUrl}/readyz`)).json()).toEqual({
+      worker: 'well',
+      broker: 'well',
+      database: 'well',
+      clock: 'well',
+    })
     await using broker = await connectBroker(
       {
         url: vhost.amqpUrl,
