@@ -46,7 +46,8 @@ export type BrokerOptions = {
   /** amqp(s)://host:port/vhost; may hold user and password for everything. */
   readonly url: string
   readonly user?: string | undefined
-  readonly password?: string | undefined
+  /** A function is asked for it at each connection. */
+  readonly password?: string | (() => string) | undefined
   /** PEM, for a broker whose certificate is signed by an authority of one's own. */
   readonly ca?: string | undefined
   readonly connectionName: string

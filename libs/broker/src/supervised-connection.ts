@@ -137,7 +137,7 @@ export class SupervisedConnection {
   }
 
   private async connect(): Promise<ChannelModel> {
-    const { connectionName, ca, heartbeatSeconds = HEARTBEAT_SECONDS } = this.options
+    const { connectionName, ca, password, heartbeatSeconds = HEARTBEAT_SECONDS } = this.options
     const url = new URL(this.options.url)
     const hostname = url.hostname.replace(/^\[|\]$/g, '')
     return await connect(
@@ -146,7 +146,7 @@ export class SupervisedConnection {
         hostname,
         ...(url.port === '' ? {} : { port: Number(url.port) }),
         username: this.user,
-        password: this.options.password ?? decodeURIComponent(url.password || 'guest'),
+        password: (typeof password === 'function' ? password() : password) ?? decodeURIComponent(url.password || 'guest'),
         // A path of only '/' names no virtual host, which is not the one called '/'.
         vhost: url.pathname.length > 1 ? url.pathname.slice(1) : '/',
         heartbeat: heartbeatSeconds,

@@ -4,8 +4,8 @@ import pg from 'pg'
 import type { Database } from './schema.ts'
 
 export type DatabaseOptions = {
-  /** `postgres://user:password@host:port/database` */
-  url: string
+  /** `postgres://user:password@host:port/database`; a function is asked for it at each connection, and must not throw. */
+  url: string | (() => string)
   /** Named in `pg_stat_activity`, so that an administrator sees whose connection it is. */
   applicationName: string
   connectionsMax: number
@@ -28,7 +28,6 @@ export type Store = { readonly db: Kysely<Database>; readonly pool: pg.Pool } & 
 export function createDatabase(options: DatabaseOptions): Store {
   const statementMs = options.statementMs ?? STATEMENT_MS
   const pool = new pg.Pool({
-    connectionString: options.url,
     application_name: options.applicationName,
     max: options.connectionsMax,
     connectionTimeoutMillis: options.connectMs ?? 10_000,
@@ -38,6 +37,12 @@ export function createDatabase(options: DatabaseOptions): Store {
     // Our statements differ in values, not in shape: planning each of them anew for its first five values only costs time.
     options: '-c plan_cache_mode=force_generic_plan',
     types: { getTypeParser },
+  })
+  const { url } = options
+  // pg-pool 3 makes each client from its options as they are then, and so do the advisory locks.
+  Object.defineProperty(pool.options, 'connectionString', {
+    enumerable: true,
+    get: () => (typeof url === 'function' ? url() : url),
   })
   pool.on('error', options.onConnectionError)
   pool.on('connect', (client) => fence(client, statementMs + ANSWER_MS))

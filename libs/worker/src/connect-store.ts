@@ -1,6 +1,7 @@
 import { PermanentError, RetryableError } from '@gatehouse/messages'
 import { classifyDatabaseFailure, compareSchema, createDatabase, type Store } from '@gatehouse/store'
 import type { Logger } from './create-logger.ts'
+import { createSecretReader } from './create-secret-reader.ts'
 import type { Settings } from './settings-schema.ts'
 import { databaseUrlOf } from './settings-secrets.ts'
 import { waitUntilWell } from './wait-until-well.ts'
@@ -17,7 +18,7 @@ export async function connectStore(
   signal: AbortSignal,
 ): Promise<Store> {
   const store = createDatabase({
-    url: databaseUrlOf(settings),
+    url: createSecretReader(() => databaseUrlOf(settings), log),
     applicationName: `gatehouse-${name}`,
     connectionsMax: settings.database.connectionsMax,
     onConnectionError: (error) => log.warn({ err: error }, 'A connection to the database was lost'),

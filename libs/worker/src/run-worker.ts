@@ -111,7 +111,7 @@ async function connectPreparedBroker(
 ): Promise<BrokerConnection> {
   const broker = await connectBroker(
     {
-      ...brokerCredentialsOf(settings, name),
+      ...brokerCredentialsOf(settings, name, log),
       connectionName: `gatehouse-${name}`,
       log,
       unconfirmedMax: settings.broker.unconfirmedMax,

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { PermanentError } from '@gatehouse/messages'
+import type { Logger } from './create-logger.ts'
+import { createSecretReader } from './create-secret-reader.ts'
 import { readSecret } from './read-secret.ts'
 import type { Settings } from './settings-schema.ts'
 
@@ -18,14 +20,19 @@ export function databaseUrlOf(settings: Settings): string {
 
 /**
  * Who this worker is at the broker: its own user with the password of its file, or the user in the URL where
- * `broker.usersPasswordDirectory` is not set.
+ * `broker.usersPasswordDirectory` is not set. The password is read again for each connection.
  * @throws PermanentError `secret-unreadable`
  */
-export function brokerCredentialsOf(settings: Settings, worker: string): { url: string; user?: string; password?: string } {
+export function brokerCredentialsOf(
+  settings: Settings,
+  worker: string,
+  log: Pick<Logger, 'warn'>,
+): { url: string; user?: string; password?: () => string } {
   const { url, usersPasswordDirectory, userPrefix } = settings.broker
   if (usersPasswordDirectory === undefined) return { url }
   const user = `${userPrefix}${worker}`
-  return { url, user, password: readSecret(join(usersPasswordDirectory, user)) }
+  const path = join(usersPasswordDirectory, user)
+  return { url, user, password: createSecretReader(() => readSecret(path), log) }
 }
 
 /** The virtual host in the URL of the broker. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { brokerCredentialsOf, databaseUrlOf, readSecret, type Settings } from '../src/index.ts'
+import { brokerCredentialsOf, createSecretReader, databaseUrlOf, readSecret, type Settings } from '../src/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -13,6 +13,7 @@ function write(name: string, content: string): string {
   return path
 }
 
+const log = { warn: () => {} }
 const settingsWith = (parts: object) => parts as Settings
 
 describe('secrets in files', () => {
@@ -30,6 +31,18 @@ describe('secrets in files', () => {
     }
   })
 
+  it('are read again each time, and are what they were while they cannot be', () => {
+    const path = write('changing', 'old')
+    const warned: unknown[] = []
+    const read = createSecretReader(() => readSecret(path), { warn: (fields: object) => void warned.push(fields) })
+
+    write('changing', 'new\n')
+    expect(read()).toBe('new')
+
+    write('changing', '')
+    expect([read(), warned]).toEqual(['new', [{ reason: expect.stringContaining('is empty') }]])
+  })
+
   it('may hold the URL of the database, which is checked without being shown', () => {
     const database = (urlFile: string) => databaseUrlOf(settingsWith({ database: { urlFile } }))
 
@@ -41,13 +54,13 @@ describe('secrets in files', () => {
     write('gh-discovery', 'hunter2\n')
     const settings = settingsWith({ broker: { url: 'amqp://mq/gatehouse', usersPasswordDirectory: folder, userPrefix: 'gh-' } })
 
-    expect(brokerCredentialsOf(settings, 'discovery')).toEqual({
+    expect(brokerCredentialsOf(settings, 'discovery', log)).toEqual({
       url: 'amqp://mq/gatehouse',
       user: 'gh-discovery',
-      password: 'hunter2',
+      password: expect.any(Function),
     })
-    expect(() => brokerCredentialsOf(settings, 'control')).toThrow(/gh-control cannot be read/)
-    expect(brokerCredentialsOf(settingsWith({ broker: { url: 'amqp://u:p@mq/' } }), 'control')).toEqual({
+    expect(() => brokerCredentialsOf(settings, 'control', log)).toThrow(/gh-control cannot be read/)
+    expect(brokerCredentialsOf(settingsWith({ broker: { url: 'amqp://u:p@mq/' } }), 'control', log)).toEqual({
       url: 'amqp://u:p@mq/',
     })
   })
