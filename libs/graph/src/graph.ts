@@ -4,7 +4,8 @@ export type GraphLog = Readonly<Record<'debug' | 'info' | 'warn' | 'error', (fie
 export type GraphOptions = {
   readonly tenantId: string
   readonly clientId: string
-  readonly clientSecret: string
+  /** A function is asked for it at each sign-in. */
+  readonly clientSecret: string | (() => string)
   /** Sign-in host, such as `https://login.microsoftonline.com`. Plain http on loopback only. */
   readonly authority: string
   /** Graph host without version, such as `https://graph.microsoft.com`. Plain http on loopback only. */

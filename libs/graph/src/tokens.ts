@@ -27,16 +27,19 @@ export function createTokens(options: TokensOptions): Tokens {
   const authority = checkOrigin(options.authority, 'graph.authority')
   const endpoint = checkOrigin(options.endpoint, 'graph.endpoint')
   const network = createNetworkClient(authority, options)
-  const application = new ConfidentialClientApplication({
-    auth: {
-      clientId: options.clientId,
-      // MSAL refuses plain http; for this machine the network client turns it back.
-      authority: `https://${authority.host}/${encodeURIComponent(options.tenantId)}`,
-      clientSecret: options.clientSecret,
-      knownAuthorities: [authority.host],
-    },
-    system: { networkClient: network.client, disableInternalRetries: true },
-  })
+  const { clientSecret } = options
+  const createApplication = (secret: string) =>
+    new ConfidentialClientApplication({
+      auth: {
+        clientId: options.clientId,
+        // MSAL refuses plain http; for this machine the network client turns it back.
+        authority: `https://${authority.host}/${encodeURIComponent(options.tenantId)}`,
+        clientSecret: secret,
+        knownAuthorities: [authority.host],
+      },
+      system: { networkClient: network.client, disableInternalRetries: true },
+    })
+  let application: { readonly secret: string; readonly client: ConfidentialClientApplication } | undefined
   // No tenant knows a resource on this machine: whatever stands there stands for Graph.
   const resource = isLoopback(endpoint) ? 'https://graph.microsoft.com' : endpoint.origin
   let current: Token | undefined
@@ -46,7 +49,12 @@ export function createTokens(options: TokensOptions): Tokens {
     network.forgetFailure()
     const askedAt = Date.now()
     try {
-      const result = await application.acquireTokenByClientCredential({ scopes: [`${resource}/.default`], skipCache: true })
+      const secret = typeof clientSecret === 'function' ? clientSecret() : clientSecret
+      if (application?.secret !== secret) application = { secret, client: createApplication(secret) }
+      const result = await application.client.acquireTokenByClientCredential({
+        scopes: [`${resource}/.default`],
+        skipCache: true,
+      })
       if (!result?.accessToken) throw new Error('Entra gave no token')
       const livesMs = Math.max(0, (result.expiresOn?.getTime() ?? 0) - askedAt)
       return { text: result.accessToken, freshUntil: askedAt + livesMs - Math.min(EARLY_MS_MAX, livesMs / 5) }

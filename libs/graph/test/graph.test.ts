@@ -43,6 +43,7 @@ async function start(o: { devices?: number; faults?: GraphFaults; options?: Part
   }
   return {
     population,
+    simulator,
     graph,
     state,
     inject: (graph: GraphFaults) => post('faults', { graph }),
@@ -181,6 +182,18 @@ describe('changes', () => {
     const id = '00000000-0000-0000-0000-00000000dead'
 
     expect(await graph.readManagedDevicesOfUsers([id], signal)).toEqual({ devices: [], complete: [id] })
+  })
+})
+
+describe('the client secret', () => {
+  it('is asked for at each sign-in, so that a changed one needs no restart', async () => {
+    const secrets = ['expired']
+    const { graph, simulator } = await start({ options: { clientSecret: () => secrets[0] ?? '' } })
+    await expect(graph.readManagedDevices('run', signal)).rejects.toMatchObject({ code: 'graph-credentials-invalid' })
+
+    secrets[0] = simulator.clientSecret
+
+    expect((await graph.readManagedDevices('run', signal)).devices).not.toEqual([])
   })
 })
 

@@ -11,7 +11,8 @@ export type EwsSenderOptions = {
   /** `https://…/EWS/Exchange.asmx`; `http:` on this machine only. */
   readonly url: string
   readonly user: string
-  readonly password: string
+  /** A function is asked for it at each request. */
+  readonly password: string | (() => string)
   /** PEM of authorities to trust besides the usual ones. */
   readonly ca?: string | undefined
   /** Sends in the name of this address (the account needs the right to); default: the account's own. */
@@ -73,18 +74,19 @@ function checkUrl(text: string): URL {
 type Exchange = (body: string, signal: AbortSignal) => Promise<string>
 
 function createExchange(o: { pool: Pool; url: URL; options: EwsSenderOptions }): Exchange {
-  const credentials = Buffer.from(`${o.options.user}:${o.options.password}`, 'utf8').toString('base64')
-  const headers = {
-    authorization: `Basic ${credentials}`,
+  const { user, password } = o.options
+  const headers = () => ({
+    authorization: `Basic ${Buffer.from(`${user}:${typeof password === 'function' ? password() : password}`, 'utf8').toString('base64')}`,
     'content-type': 'text/xml; charset=utf-8',
     accept: 'text/xml',
     'user-agent': USER_AGENT,
-  }
+  })
   return async (body, signal) => {
-    const request = { method: 'POST' as const, path: o.url.pathname + o.url.search, headers, body }
+    const request = { method: 'POST' as const, path: o.url.pathname + o.url.search, headers: headers(), body }
     let answer = await roundTrip(o.pool, request, o.options.requestMs ?? 60_000, signal)
     // Exchange refuses good credentials now and then under load: one 401 proves nothing, two do. It comes before any work.
-    if (answer.status === 401) answer = await roundTrip(o.pool, request, o.options.requestMs ?? 60_000, signal)
+    if (answer.status === 401)
+      answer = await roundTrip(o.pool, { ...request, headers: headers() }, o.options.requestMs ?? 60_000, signal)
     if (answer.status === 200 || (answer.status === 500 && looksLikeSoap(answer.text))) return answer.text
     o.options.log.warn({ status: answer.status, ...answer.diagnostics }, 'EWS answered without an EWS answer')
     throw classifyStatus(answer.status, answer.retryAfterMs)

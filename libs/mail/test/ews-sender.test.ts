@@ -17,7 +17,13 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
-function senderOf(options: { url: string; user?: string; password?: string; from?: string; requestMs?: number }): MailSender {
+function senderOf(options: {
+  url: string
+  user?: string
+  password?: string | (() => string)
+  from?: string
+  requestMs?: number
+}): MailSender {
   const sender = createEwsSender({ user: 'u', password: 'p', log, ...options })
   cleanups.push(() => sender[Symbol.asyncDispose]())
   return sender
@@ -31,7 +37,7 @@ async function startSimulator(faults: object = {}) {
     faults,
   })
   cleanups.push(() => simulator.stop())
-  const sender = (more: { from?: string; password?: string } = {}) =>
+  const sender = (more: { from?: string; password?: string | (() => string) } = {}) =>
     senderOf({ url: simulator.ewsUrl, user: simulator.notificationUser, password: simulator.notificationPassword, ...more })
   const mails = async () => {
     const answer = await fetch(`${simulator.simulatorUrl}/state`, { headers: { connection: 'close' } })
@@ -134,6 +140,18 @@ describe('against an Exchange that checks the schema', () => {
 
     expect(error).toMatchObject({ name: 'RetryableError', code: 'ews-answer-lost', detail: { sent: 'maybe' } })
     expect(await ews.wasSent('lost', signal())).toBe(true)
+    expect(await mails()).toHaveLength(1)
+  })
+
+  it('asks for the password at each request, so that a changed one needs no restart', async () => {
+    const { simulator, sender, mails } = await startSimulator()
+    let password = 'expired'
+    const ews = sender({ password: () => password })
+    expect(await thrownBy(ews.send(mailOf('a'), signal()))).toMatchObject({ code: 'ews-unauthorized' })
+
+    password = simulator.notificationPassword
+    await ews.send(mailOf('a'), signal())
+
     expect(await mails()).toHaveLength(1)
   })
 

@@ -2,7 +2,7 @@ import { Breaker, createDependency } from '@gatehouse/broker'
 import { createGraph } from '@gatehouse/graph'
 import { done, later } from '@gatehouse/messages'
 import { AdvisoryLocks, readOpenRunOf, readRunReadiness } from '@gatehouse/store'
-import { readSecret, type Worker } from '@gatehouse/worker'
+import { createSecretReader, readSecret, type Worker } from '@gatehouse/worker'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { createGraphMetrics } from './create-graph-metrics.ts'
 import { decideMailbox } from './decide-mailbox.ts'
@@ -36,7 +36,7 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
   const graph = stack.use(
     createGraph({
       ...graphSettings,
-      clientSecret: readSecret(clientSecretFile),
+      clientSecret: createSecretReader(() => readSecret(clientSecretFile), log),
       log,
       ...(caFile === undefined ? {} : { ca: readSecret(caFile) }),
     }),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createJointDependency, type Pause } from '@gatehouse/broker'
 import { createEwsSender, type MailSender } from '@gatehouse/mail'
 import { AdvisoryLocks, readNotice, readNoticeFacts, warmConnections } from '@gatehouse/store'
-import { type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
+import { createSecretReader, type OrganizationSettings, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
 import { createNoticeMetrics } from './create-notice-metrics.ts'
 import { handleAccessChanged } from './handle-access-changed.ts'
 import { handleSendNotice } from './handle-send-notice.ts'
@@ -75,7 +75,7 @@ function createSender({ mail }: OrganizationSettings, worker: Worker): MailSende
   return createEwsSender({
     url: mail.exchangeWebServiceURL,
     user: mail.user,
-    password: readSecret(mail.passwordFile),
+    password: createSecretReader(() => readSecret(mail.passwordFile), worker.log),
     ca: mail.caFile === undefined ? undefined : readFileSync(mail.caFile, 'utf8'),
     from: mail.from,
     log: worker.log,
