@@ -262,7 +262,7 @@ const ScheduleSettings = z.strictObject({
 const ControlSettings = z.strictObject({
   host: text('Address of the HTTP API and the console', 255).default('127.0.0.1'),
   port: whole(0, 65_535, 'Port of the HTTP API and the console; 0: any free one').default(8480),
-  tokenFile: secretFile('token that the HTTP API asks for'),
+  tokenFile: secretFile('token that the HTTP API asks for; while it is changed, the old one on a second line'),
 })
 
 /** gatehouse.yaml. An unknown key is an error, every number has bounds, and a section whose keys all have defaults may be left out. */

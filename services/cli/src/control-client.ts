@@ -98,7 +98,8 @@ function actorName(): string {
 
 async function readToken(path: string): Promise<string> {
   try {
-    return (await readFile(path, 'utf8')).trim()
+    // Below it may stand the one before, as long as that is let in.
+    return (await readFile(path, 'utf8')).trim().split(/\s/)[0] ?? ''
   } catch (error) {
     throw new PermanentError('token-unreadable', `The API token cannot be read from ${path}`, { cause: error })
   }

@@ -1,5 +1,6 @@
 import { AdvisoryLocks } from '@gatehouse/store'
-import { createQueueMetrics, organizationIdOf, readSecret, type Worker } from '@gatehouse/worker'
+import { createQueueMetrics, organizationIdOf, type Worker } from '@gatehouse/worker'
+import { createTokensReader } from './api/create-tokens-reader.ts'
 import { startApi } from './api/start-api.ts'
 import type { ControlDeps } from './control-deps.ts'
 import type { DeadLetterDeps } from './dead-letters/dead-letter-deps.ts'
@@ -22,7 +23,7 @@ const DEPTHS_MS = 5_000
 /** Writes what the settings say, then tracks runs, keeps the schedule and answers the API; `url` is where. */
 export async function startControl(worker: Worker): Promise<AsyncDisposable & { url: string }> {
   const { settings, broker, log, signal } = worker
-  const token = readSecret(settings.control.tokenFile)
+  const readTokens = createTokensReader(settings.control.tokenFile, log)
   const deps: ControlDeps = { db: worker.store.db, broker, settings, log, now: () => new Date() }
   const version = await writeSettings(deps)
   if (version !== undefined) await announcePolicy(version, deps, signal)
@@ -51,7 +52,7 @@ export async function startControl(worker: Worker): Promise<AsyncDisposable & { 
   const replayer = stack.use(startReplayer(deadLetters, signal))
   const api = stack.use(
     await startApi(
-      { host: settings.control.host, port: settings.control.port, token },
+      { host: settings.control.host, port: settings.control.port, readTokens },
       { ...deps, deadLetters, readDepths, wake: () => tracker.wake(), wakeReplayer: () => replayer.wake(), signal },
     ),
   )

@@ -14,6 +14,7 @@ const TOKEN = 'a-token-of-the-test'
 const NO_DEAD_LETTERS = {} as ApiDeps['deadLetters']
 let fixture: Fixture
 let depths: QueueDepths | undefined
+let tokens = [TOKEN]
 let api: Awaited<ReturnType<typeof startApi>>
 
 beforeAll(async () => {
@@ -22,7 +23,7 @@ beforeAll(async () => {
     depths === undefined ? Promise.reject(new Error('RabbitMQ is away')) : Promise.resolve(depths)
   const parts = { deadLetters: NO_DEAD_LETTERS, readDepths, wake: () => {}, wakeReplayer: () => {} }
   const deps = { ...fixture.createDeps(), ...parts, signal }
-  api = await startApi({ host: '127.0.0.1', port: 0, token: TOKEN }, deps)
+  api = await startApi({ host: '127.0.0.1', port: 0, readTokens: () => tokens }, deps)
 })
 afterAll(async () => {
   await api?.[Symbol.asyncDispose]()
@@ -49,6 +50,16 @@ async function call(method: 'GET' | 'POST' | 'OPTIONS', path: string, body?: unk
 }
 
 describe('access to the API', () => {
+  it('lets the old token and the new one in while one is changed', async () => {
+    tokens = ['the-new-one', TOKEN]
+    const both = [await call('GET', '/api/devices'), await call('GET', '/api/devices', undefined, 'the-new-one')]
+    tokens = ['the-new-one']
+    const old = await call('GET', '/api/devices')
+    tokens = [TOKEN]
+
+    expect([...both, old].map(({ status }) => status)).toEqual([200, 200, 401])
+  })
+
   it('needs the token for everything but health, and lets no page of another origin in', async () => {
     const answers = [
       await call('GET', '/api/health', undefined, ''),

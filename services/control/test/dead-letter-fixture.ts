@@ -51,7 +51,7 @@ export class DeadLetterFixture implements AsyncDisposable {
     const started = new DeadLetterFixture({ vhost, fixture, control, deps, signal: abort.signal }, stack.move())
     started.replayer = started.startReplayer()
     const api = await startApi(
-      { host: '127.0.0.1', port: 0, token: TOKEN },
+      { host: '127.0.0.1', port: 0, readTokens: () => [TOKEN] },
       {
         ...fixture.createDeps(),
         deadLetters: deps,

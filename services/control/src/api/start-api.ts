@@ -16,14 +16,19 @@ import { retryReads } from './retry-reads.ts'
 const BODY_BYTES_MAX = 65_536
 const REQUEST_MS = 30_000
 
-export type ApiOptions = { host: string; port: number; token: string }
+export type ApiOptions = {
+  readonly host: string
+  readonly port: number
+  /** Asked at each request: every token that is let in now. */
+  readonly readTokens: () => readonly string[]
+}
 
 /**
- * The HTTP API: JSON, one bearer token, no CORS (a page of another origin has no business here).
+ * The HTTP API: JSON, a bearer token, no CORS (a page of another origin has no business here).
  * @throws PermanentError `api-port-unavailable` when it cannot listen there.
  */
 export async function startApi(options: ApiOptions, deps: ApiDeps): Promise<AsyncDisposable & { url: string }> {
-  const app = createApi(options.token, deps)
+  const app = createApi(options.readTokens, deps)
   try {
     await app.listen({ host: options.host, port: options.port })
   } catch (cause) {
@@ -38,7 +43,7 @@ export async function startApi(options: ApiOptions, deps: ApiDeps): Promise<Asyn
   return { url: `http://${host}:${port}`, [Symbol.asyncDispose]: () => app.close() }
 }
 
-function createApi(token: string, deps: ApiDeps): FastifyInstance {
+function createApi(readTokens: ApiOptions['readTokens'], deps: ApiDeps): FastifyInstance {
   const app = fastify({
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_MS,
@@ -49,12 +54,10 @@ function createApi(token: string, deps: ApiDeps): FastifyInstance {
   app.addHook('onRoute', (route) => {
     if (route.method === 'GET') route.handler = retryReads(route.handler)
   })
-  const expected = digest(token)
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.url === '/api/health') return
     const presented = /^Bearer ([^\s]+)$/i.exec(request.headers.authorization ?? '')?.[1]
-    // Digests have one length, so the comparison takes the same time whatever was sent.
-    if (presented !== undefined && timingSafeEqual(digest(presented), expected)) return
+    if (presented !== undefined && isAmong(readTokens(), presented)) return
     reply.header('www-authenticate', 'Bearer')
     await sendProblem(reply, { status: 401, title: 'The bearer token of the API is missing or wrong' })
   })
@@ -74,6 +77,12 @@ function createApi(token: string, deps: ApiDeps): FastifyInstance {
   registerReplays(app, deps)
   registerStatus(app, deps)
   return app
+}
+
+/** Digests have one length, so the comparison takes the same time whatever was sent. */
+function isAmong(tokens: readonly string[], presented: string): boolean {
+  const given = digest(presented)
+  return tokens.filter((token) => timingSafeEqual(digest(token), given)).length > 0
 }
 
 function digest(text: string): Buffer {
