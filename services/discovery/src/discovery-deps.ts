@@ -8,6 +8,8 @@ export type Organization = {
   readonly name: string
   /** Connects at the first call, and again after a call that failed. */
   readonly connect: (signal: AbortSignal) => Promise<Exchange>
+  /** Lets go of the connection: the next call of `connect` makes another, with the secrets as they are then. */
+  readonly disconnect: () => Promise<void>
   /** Whether the two bulk lists may be read at the same time, in a shell each. */
   readonly isParallel: boolean
   /** How many devices a sharply smaller list had that was refused; the same answer twice is believed. */

@@ -112,6 +112,7 @@ async function settleFailure(sync: Sync, error: unknown): Promise<Outcome> {
   const isOver = isPermanent || context.attempt >= deps.maxAttempts
   deps.log.warn({ err: error, organization: organization.name, code, isOver }, 'Reading Exchange failed')
   await progress(sync, isOver ? 'failed' : 'discovering', {}, { code, message })
+  if (code === 'exchange-authentication-failed') await organization.disconnect()
   if (isPermanent) return done
   throw error
 }

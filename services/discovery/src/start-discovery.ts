@@ -127,5 +127,11 @@ function createOrganization(
       connected ??= connectAnew()
       return await raceAbort(connected, signal)
     },
+    disconnect: async () => {
+      const before = connected
+      connected = undefined
+      const [settled] = await Promise.allSettled([before])
+      if (settled.status === 'fulfilled') await settled.value?.[Symbol.asyncDispose]()
+    },
   }
 }

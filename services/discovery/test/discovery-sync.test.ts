@@ -30,6 +30,8 @@ let stack: AsyncDisposableStack
 let store: Store
 let deps: DiscoveryDeps
 let organization: Organization
+let simulator: Awaited<ReturnType<typeof startExchangeSimulator>>
+let password: string
 let simulatorUrl: string
 let published: Published[]
 let hiddenCmdlets: string[]
@@ -48,9 +50,10 @@ async function start(): Promise<void> {
   store = createDatabase({ url: database.url, applicationName: 'test', connectionsMax: 10, onConnectionError: () => {} })
   stack.use(store)
   const population = createPopulation({ devices: DEVICES, seed: 3 })
-  const simulator = await startExchangeSimulator({ population, port: 0, latencyMs: 0, hiddenCmdlets })
+  simulator = await startExchangeSimulator({ population, port: 0, latencyMs: 0, hiddenCmdlets })
   stack.defer(() => simulator.stop())
   simulatorUrl = simulator.simulatorUrl
+  password = simulator.password
   const signal = AbortSignal.timeout(60_000)
   let connected: Promise<Exchange> | undefined
   const connect = () =>
@@ -58,7 +61,7 @@ async function start(): Promise<void> {
       {
         url: simulator.url,
         user: simulator.user,
-        password: simulator.password,
+        password,
         purpose: 'read',
         shells: 2,
         idleTimeoutMs: 60_000,
@@ -81,6 +84,11 @@ async function start(): Promise<void> {
     connect: async () => {
       connected ??= connect()
       return await connected
+    },
+    disconnect: async () => {
+      const before = await connected
+      connected = undefined
+      await before?.[Symbol.asyncDispose]()
     },
   }
   const locks = new AdvisoryLocks({ pool: store.pool, applicationName: 'locks', onLost: () => {} })
@@ -198,6 +206,19 @@ describe('a sync of an organisation', () => {
 
     expect(published.at(-1)).toMatchObject({ stage: 'failed', problem: { code: 'cmdlet-not-permitted' } })
     expect(published.at(-1)?.problem).toMatchObject({ message: expect.stringContaining('Get-MobileDevice') as unknown })
+  })
+
+  it('connects anew after its password was refused, with the one that is right then', async () => {
+    await start()
+    await sync('fullSync')
+    simulator.changePassword('changed')
+    expect(await sync('fullSync')).toEqual({ kind: 'done' })
+    expect(published.at(-1)).toMatchObject({ stage: 'failed', problem: { code: 'exchange-authentication-failed' } })
+
+    password = 'changed'
+    await sync('fullSync')
+
+    expect(stages()).toEqual(['discovering', 'discovered'])
   })
 
   it('runs once at a time', async () => {

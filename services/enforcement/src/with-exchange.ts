@@ -26,15 +26,16 @@ export async function withExchange<T>(
   const { breaker, connection } = o.organization
   const waitMs = breaker.tryPass()
   if (waitMs > 0) return later(waitMs, 'exchange-paused')
-  let during: 'connect' | 'cmdlet' = 'connect'
+  let connected: Connected | undefined
   try {
-    const connected = await connection.use(o.signal)
-    during = 'cmdlet'
+    connected = await connection.use(o.signal)
     const result = await work(connected)
     if (breaker.succeeded()) await tell(o)
     return result
   } catch (error) {
-    const verdict = judgeExchangeFailure(error, during, o.signal.aborted)
+    const verdict = judgeExchangeFailure(error, connected === undefined ? 'connect' : 'cmdlet', o.signal.aborted)
+    // The password was changed: the next connection is made with what its file holds then.
+    if (connected !== undefined && verdict.code === 'exchange-authentication-failed') connection.drop(connected)
     return await settleFailure(o, verdict, error)
   }
 }

@@ -272,6 +272,22 @@ describe('an Exchange that does not answer', () => {
     expect(await world.changes(mailboxes[0] ?? '')).toMatchObject([{ state: 'written' }])
   })
 
+  it('is connected anew, with the password as it is then, once it has refused the one before', async () => {
+    const [first, second] = [await world.addMailbox(), await world.addMailbox()]
+    await world.handle(await world.decide(first, { ApplA: 'allow' }))
+    const detail = { scope: 'organization', mayHaveRun: false }
+    const error = new PermanentError('exchange-authentication-failed', 'refused', { detail })
+    world.exchange.failWrite = { error, isApplied: false }
+    const message = await world.decide(second, { ApplA: 'allow' })
+
+    expect(await world.handle(message)).toEqual(later('exchange-paused'))
+    world.now += 10_000
+    expect(await world.handle(message)).toEqual(done)
+
+    expect(world.exchange.connects).toBe(2)
+    expect((await world.changes(second)).map(({ state }) => state)).toContain('written')
+  })
+
   it('does not keep mailboxes waiting that need nothing of it', async () => {
     world.exchange.connectError = new RetryableError('exchange-unreachable', 'refused', { detail: { scope: 'organization' } })
     const [same, different] = [await world.addMailbox(), await world.addMailbox()]

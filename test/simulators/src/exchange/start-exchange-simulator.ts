@@ -57,6 +57,8 @@ export type ExchangeSimulator = {
   password: string
   notificationUser: string
   notificationPassword: string
+  /** Of the account for PowerShell. */
+  changePassword(password: string): void
   stop(): Promise<void>
 }
 
@@ -100,6 +102,10 @@ export async function startExchangeSimulator(options: ExchangeSimulatorOptions):
     ewsUrl: `${origin}/EWS/Exchange.asmx`,
     simulatorUrl: `${origin}/__simulator`,
     ...identity,
+    changePassword: (password) => {
+      const account = parts.accounts.get(identity.user.toLowerCase())
+      if (account !== undefined) account.password = password
+    },
     stop: () => stop(parts, server),
   }
 }
