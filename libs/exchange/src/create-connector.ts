@@ -27,18 +27,20 @@ export type ConnectorOptions = Pick<ExchangeOptions, 'purpose' | 'log'> & {
 /**
  * How a worker connects to one organisation's Exchange, each time anew: its secrets are read again, so that a changed one needs no
  * restart. The first time, orphaned shells are deleted before. What it gives throws what `connectExchange` and `readSecret` throw.
+ * @throws what `readSecret` throws now: a secret that is not there at the start is a mistake in the settings
  */
 export function createConnector(settings: ConnectorSettings, o: ConnectorOptions): (signal: AbortSignal) => Promise<Exchange> {
   const { readSecret, readOrphans, forgetOrphan, ...given } = o
   const readIfNamed = (path: string | undefined) => (path === undefined ? undefined : readSecret(path))
+  const readSecrets = () => ({
+    password: readSecret(settings.passwordFile),
+    ca: readIfNamed(settings.caFile),
+    proxyPassword: readIfNamed(settings.proxy?.passwordFile),
+  })
+  readSecrets()
   let isFirst = true
   return async (signal) => {
-    const options = exchangeOptionsOf(settings, {
-      ...given,
-      password: readSecret(settings.passwordFile),
-      ca: readIfNamed(settings.caFile),
-      proxyPassword: readIfNamed(settings.proxy?.passwordFile),
-    })
+    const options = exchangeOptionsOf(settings, { ...given, ...readSecrets() })
     const orphans = isFirst ? await readOrphans() : []
     isFirst = false
     if (orphans.length > 0) await deleteOrphanShells(options, orphans, forgetOrphan)

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { PermanentError } from '@gatehouse/messages'
 
-const SECRET_BYTES_MAX = 65_536
+/** As much as a file of all public certificate authorities. */
+const SECRET_BYTES_MAX = 524_288
 
 /**
  * The secret in a file, without one newline at its end.

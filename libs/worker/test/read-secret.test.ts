@@ -24,7 +24,7 @@ describe('secrets in files', () => {
   })
 
   it('are refused when they are missing, empty or no secret by their size', () => {
-    for (const path of [join(folder, 'none'), write('empty', '\n'), write('big', 'x'.repeat(70_000)), folder]) {
+    for (const path of [join(folder, 'none'), write('empty', '\n'), write('big', 'x'.repeat(600_000)), folder]) {
       expect(() => readSecret(path)).toThrow(
         expect.objectContaining({ code: 'secret-unreadable', message: expect.stringContaining(path) }),
       )

@@ -16,6 +16,54 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const GATEHOUSE = resolve(import.meta.dirname, '../src/main.ts')
 const CONTROL = resolve(import.meta.dirname, '../../control/src/main.ts')
 
+describe('every worker', () => {
+  it('exits 2 when a secret of its own is not there, and names the file', async () => {
+    await using vhost = await createVhost()
+    await using database = await createTestDatabase()
+    const env = {
+      ...SETTINGS_ENV,
+      GATEHOUSE_BROKER_URL: vhost.amqpUrl,
+      GATEHOUSE_DATABASE_URL: database.url,
+      GATEHOUSE_GRAPH_CLIENT_SECRET_FILE: join(folder, 'no-client-secret'),
+      GATEHOUSE_ORGANIZATIONS_0_EXCHANGE_PASSWORD_FILE: join(folder, 'no-exchange-password'),
+      GATEHOUSE_ORGANIZATIONS_0_MAIL_PASSWORD_FILE: join(folder, 'no-mail-password'),
+      GATEHOUSE_CONTROL_TOKEN_FILE: join(folder, 'no-token'),
+    }
+    const missing = {
+      control: 'no-token',
+      discovery: 'no-exchange-password',
+      'compliance-lookup': 'no-client-secret',
+      enforcement: 'no-exchange-password',
+      notification: 'no-mail-password',
+    }
+
+    for (const [name, file] of Object.entries(missing)) {
+      const worker = startProcess(resolve(import.meta.dirname, `../../${name}/src/main.ts`), env)
+      const readyOrCode = await Promise.race([worker.code, worker.line('{"ready"')])
+      worker.child.kill('SIGKILL')
+      expect([name, readyOrCode]).toEqual([name, 2])
+      expect(fatalLineOf(worker.errors())).toContain(`${file} cannot be read: ENOENT`)
+    }
+  })
+
+  it('exits 2 when a file of certificate authorities is not there', async () => {
+    await using vhost = await createVhost()
+    await using database = await createTestDatabase()
+    const password = join(folder, 'password')
+    writeFileSync(password, 'x')
+    const worker = startProcess(resolve(import.meta.dirname, '../../notification/src/main.ts'), {
+      ...SETTINGS_ENV,
+      GATEHOUSE_BROKER_URL: vhost.amqpUrl,
+      GATEHOUSE_DATABASE_URL: database.url,
+      GATEHOUSE_ORGANIZATIONS_0_MAIL_PASSWORD_FILE: password,
+      GATEHOUSE_ORGANIZATIONS_0_MAIL_CA_FILE: join(folder, 'no-authorities'),
+    })
+
+    expect(await worker.code).toBe(2)
+    expect(fatalLineOf(worker.errors())).toContain('no-authorities cannot be read: ENOENT')
+  })
+})
+
 describe('control', () => {
   it('exits 2 when somebody else has the port of its API, or its address is not of this machine', async () => {
     await using vhost = await createVhost()

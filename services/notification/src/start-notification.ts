@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { createJointDependency, type Pause } from '@gatehouse/broker'
 import { createEwsSender, type MailSender } from '@gatehouse/mail'
 import { AdvisoryLocks, readNotice, readNoticeFacts, warmConnections } from '@gatehouse/store'
@@ -76,7 +75,7 @@ function createSender({ mail }: OrganizationSettings, worker: Worker): MailSende
     url: mail.exchangeWebServiceURL,
     user: mail.user,
     password: createSecretReader(() => readSecret(mail.passwordFile), worker.log),
-    ca: mail.caFile === undefined ? undefined : readFileSync(mail.caFile, 'utf8'),
+    ca: mail.caFile === undefined ? undefined : readSecret(mail.caFile),
     from: mail.from,
     log: worker.log,
     connectionsMax: mail.concurrency,
