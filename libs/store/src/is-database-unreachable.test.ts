@@ -11,6 +11,7 @@ it.each([
   ['a server without a connection to spare', withCode('53300')],
   ['a connection that was lost', new Error('Connection terminated unexpectedly')],
   ['a password that is just being changed', withCode('28P01')],
+  ['a database that is just being restored', withCode('3D000')],
   ['our transaction, ended for sitting idle', withCode('25P03')],
   ['the connection of the locks, which was lost', new RetryableError('lock-connection-lost', 'Lost')],
   ['a connection that was not made in time', new Error('timeout exceeded when trying to connect')],
