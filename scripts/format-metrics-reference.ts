@@ -1,5 +1,6 @@
 import {
   createBrokerMetrics,
+  createClockMetrics,
   createExchangeFailureCounter,
   createExchangeMetrics,
   createMetrics,
@@ -37,6 +38,7 @@ const SECTIONS: readonly { title: string; fill: (registry: Registry) => void }[]
     fill: (registry) => {
       createBrokerMetrics(registry)
       createStateMetrics(registry, notRead)
+      createClockMetrics(registry)
     },
   },
   {

@@ -1,4 +1,5 @@
 export { Counter, Gauge, Histogram, Registry } from 'prom-client'
+export { createClockMetrics } from './create-clock-metrics.ts'
 export { createExchangeFailureCounter } from './create-exchange-failure-counter.ts'
 export { createExchangeMetrics } from './create-exchange-metrics.ts'
 export { createLogger, type Logger, type LoggerOptions } from './create-logger.ts'

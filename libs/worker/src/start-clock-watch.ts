@@ -1,7 +1,8 @@
 import type { BrokerLog } from '@gatehouse/broker'
 import { PermanentError } from '@gatehouse/messages'
 import { readDatabaseClock, type Store } from '@gatehouse/store'
-import { Gauge, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
+import { createClockMetrics } from './create-clock-metrics.ts'
 import { measureClockSkew } from './measure-clock-skew.ts'
 import type { HealthCheck } from './start-health-server.ts'
 
@@ -28,17 +29,13 @@ export async function startClockWatch(options: ClockWatchOptions): Promise<Clock
   const measure = async (): Promise<number> => (await measureClockSkew(() => readDatabaseClock(pool), nowMs)) / 1_000
   let seconds = await measure()
   if (Math.abs(seconds) > secondsMax) throw new PermanentError('clock-wrong', describe(seconds, secondsMax))
-  const gauge = new Gauge({
-    name: 'gatehouse_clock_skew_seconds',
-    help: 'How far the clock of this worker is ahead of that of PostgreSQL',
-    registers: [metrics],
-  })
-  gauge.set(seconds)
+  const setSkew = createClockMetrics(metrics)
+  setSkew(seconds)
   let underWay: Promise<void> | undefined
   const look = async (): Promise<void> => {
     const wasWrong = Math.abs(seconds) > secondsMax
     seconds = await measure()
-    gauge.set(seconds)
+    setSkew(seconds)
     const isWrong = Math.abs(seconds) > secondsMax
     if (isWrong) log.warn({ skewSeconds: seconds }, describe(seconds, secondsMax))
     else if (wasWrong) log.info({ skewSeconds: seconds }, 'The clock is right again')
