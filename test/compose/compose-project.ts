@@ -78,10 +78,10 @@ export class ComposeProject implements AsyncDisposable {
   }
 
   /** `docker compose <args>`, whatever it answers. */
-  run(args: readonly string[], timeoutMs = COMMAND_MS): Promise<Ended> {
+  run(args: readonly string[], timeoutMs = COMMAND_MS, env: Record<string, string> = {}): Promise<Ended> {
     const files = ['-f', join(ROOT, 'docker-compose.yml'), '-f', join(ROOT, 'test/compose/simulator-ports.yaml')]
     const own = ['compose', '-p', this.name, '--env-file', join(this.directory, '.env'), ...files]
-    return runProgram('docker', [...own, ...args], { env: this.env, timeoutMs, cwd: ROOT })
+    return runProgram('docker', [...own, ...args], { env: { ...this.env, ...env }, timeoutMs, cwd: ROOT })
   }
 
   /** @throws Error with what it said, when it fails. */
