@@ -1,0 +1,6 @@
+export type { Resource } from './encode-spans.ts'
+export type { Span, SpanAttributes, SpanKind, SpanRecord } from './span.ts'
+export { SpanExporter, type SpanExporterOptions, type SpanFate } from './span-exporter.ts'
+export type { TraceContext } from './trace-context.ts'
+export { parseTraceHeaders, traceHeadersOf } from './trace-headers.ts'
+export { errorCodeOf, type SpanOptions, Tracer, type TracerOptions } from './tracer.ts'
