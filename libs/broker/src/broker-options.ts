@@ -1,4 +1,5 @@
 import type { Lane, MessageOf, MessageType, Outcome } from '@gatehouse/messages'
+import type { TraceContext, Tracer } from '@gatehouse/tracing'
 import type { Channel } from 'amqplib'
 import type { Pause } from './breaker.ts'
 import type { ConcurrencyLimit } from './concurrency-limit.ts'
@@ -61,6 +62,8 @@ export type BrokerOptions = {
   readonly heartbeatSeconds?: number | undefined
   readonly retry?: Partial<Pick<RetryPolicy, 'backoffBaseMs' | 'backoffCapMs' | 'unknownDelayMs'>>
   readonly metrics?: BrokerMetrics | undefined
+  /** Default: one of its own, so that traces are passed on but not recorded. */
+  readonly tracer?: Tracer | undefined
   /** What every consumer of this connection needs. */
   readonly dependencies?: readonly Dependency[]
   readonly now?: () => Date
@@ -77,7 +80,8 @@ export type MessageContext = {
   readonly firstFailedAt?: string
   readonly receivedAt: Date
   readonly redelivered: boolean
-  readonly traceparent?: string
+  /** The span of its handling: what it causes carries it on. */
+  readonly trace?: TraceContext
 }
 
 export type PublishOptions = {

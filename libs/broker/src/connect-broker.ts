@@ -6,6 +6,7 @@ import {
   RetryableError,
   routingKeyOf,
 } from '@gatehouse/messages'
+import { Tracer } from '@gatehouse/tracing'
 import type { Channel } from 'amqplib'
 import type {
   BrokerConnection,
@@ -21,7 +22,7 @@ import type {
 import { classifyConnectFailure } from './classify-connect-failure.ts'
 import { findMissingTopology } from './find-missing-topology.ts'
 import { MessageConsumer } from './message-consumer.ts'
-import type { Headers } from './message-headers.ts'
+import { type Headers, setTrace } from './message-headers.ts'
 import { Publisher } from './publisher.ts'
 import type { ServiceName } from './service-names.ts'
 import { SupervisedConnection } from './supervised-connection.ts'
@@ -54,12 +55,14 @@ class Broker implements BrokerConnection {
   private readonly consuming: SupervisedConnection
   private readonly publisher: Publisher
   private readonly policy: RetryPolicy
+  private readonly tracer: Tracer
   private readonly consumers = new Set<MessageConsumer>()
   private closing: Promise<void> | undefined
   private reported: BrokerState = 'connecting'
 
   constructor(options: BrokerOptions) {
     this.options = options
+    this.tracer = options.tracer ?? new Tracer()
     this.policy = { ...RETRY, ...options.retry, maxAttempts: options.maxAttempts, laterAgeMsMax: options.laterAgeMsMax }
     this.publishing = new SupervisedConnection('publish', options, () => this.stateChanged())
     this.consuming = new SupervisedConnection('consume', options, () => this.stateChanged())
@@ -123,7 +126,7 @@ class Broker implements BrokerConnection {
           type,
           messageId: message.messageId,
           timestamp: Math.floor(Date.parse(message.at) / 1000),
-          headers: firstHeaders(options),
+          headers: firstHeaders(options, this.tracer),
         },
       },
       options.signal,
@@ -145,6 +148,7 @@ class Broker implements BrokerConnection {
       publisher: this.publisher,
       broker: this.options,
       policy: this.policy,
+      tracer: this.tracer,
       closed: (closed) => this.consumers.delete(closed),
     })
     this.consumers.add(consumer)
@@ -182,11 +186,10 @@ class Broker implements BrokerConnection {
   }
 }
 
-function firstHeaders({ causedBy }: PublishOptions): Headers {
+function firstHeaders({ causedBy }: PublishOptions, tracer: Tracer): Headers {
   const headers: Headers = { 'gh-attempt': 1 }
-  if (causedBy === undefined) return headers
-  headers['gh-caused-by'] = causedBy.messageId
-  if (causedBy.traceparent !== undefined) headers['traceparent'] = causedBy.traceparent
+  if (causedBy !== undefined) headers['gh-caused-by'] = causedBy.messageId
+  setTrace(headers, causedBy?.trace ?? tracer.current() ?? tracer.start('publish').context)
   return headers
 }
 

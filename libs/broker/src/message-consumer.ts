@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { LANES, type Lane, later, type Message, type Outcome, RetryableError } from '@gatehouse/messages'
+import type { Tracer } from '@gatehouse/tracing'
 import type { BrokerOptions, Consumer, ConsumerOptions, ConsumerStats, MessageContext, RetryPolicy } from './broker-options.ts'
 import { ConcurrencyLimit } from './concurrency-limit.ts'
 import type { DeliveringChannel } from './delivering-channel.ts'
@@ -8,13 +9,15 @@ import { Fifo } from './fifo.ts'
 import { holdConsumption } from './hold-consumption.ts'
 import { LaneTurns } from './lane-turns.ts'
 import { readFacts } from './message-headers.ts'
-import { contextOf, type Run, signalOf } from './message-run.ts'
+import { contextOf, type Run, signalOf, subjectOf } from './message-run.ts'
+import { noteSettled } from './note-settled.ts'
 import { type Ending, planOutcome } from './plan-outcome.ts'
 import type { Publisher } from './publisher.ts'
 import type { Delivery } from './queue-subscription.ts'
 import { QueueSubscriptions } from './queue-subscriptions.ts'
 import { readDelivery } from './read-delivery.ts'
 import { type SettleDependencies, settleDelivery } from './settle-delivery.ts'
+import { startProcessSpan } from './start-process-span.ts'
 import type { SupervisedConnection } from './supervised-connection.ts'
 import { settlesWithin } from './wait-for.ts'
 
@@ -35,6 +38,7 @@ export class MessageConsumer implements Consumer {
   private readonly policy: RetryPolicy
   private readonly brokerOptions: BrokerOptions
   private readonly settle: SettleDependencies
+  private readonly tracer: Tracer
   private readonly onClosed: (consumer: MessageConsumer) => void
   private readonly giveUp = new AbortController()
   private readonly subscriptions: QueueSubscriptions
@@ -67,6 +71,7 @@ export class MessageConsumer implements Consumer {
       publisher: Publisher
       broker: BrokerOptions
       policy: RetryPolicy
+      tracer: Tracer
       closed: (consumer: MessageConsumer) => void
     },
   ) {
@@ -74,6 +79,7 @@ export class MessageConsumer implements Consumer {
     this.handlers = options.handlers as Readonly<Record<string, AnyHandler | undefined>>
     this.brokerOptions = deps.broker
     this.policy = deps.policy
+    this.tracer = deps.tracer
     this.onClosed = deps.closed
     const random = deps.broker.random ?? Math.random
     this.clock = { random, ms: 0 }
@@ -173,23 +179,28 @@ export class MessageConsumer implements Consumer {
   private begin(delivery: Delivery, isProbe = false): void {
     this.busy += 1
     if (delivery.lane === 'bulk') this.runningBulk += 1
+    const read = readDelivery(delivery.raw.content)
+    const facts = readFacts(delivery.raw.properties.headers)
     const run: Run = {
       delivery,
       controller: new AbortController(),
       startedAt: performance.now(),
-      facts: readFacts(delivery.raw.properties.headers),
+      facts,
+      subject: read.kind === 'message' ? subjectOf(read.message) : {},
+      span: startProcessSpan(delivery, facts, this.tracer),
       isProbe,
       timedOutAt: undefined,
       isFinished: false,
     }
     this.running.add(run)
-    const read = readDelivery(delivery.raw.content)
     const handle = read.kind === 'message' ? this.handlers[read.message.type] : undefined
     if (read.kind !== 'message' || handle === undefined) {
       this.finish(run, read.kind === 'message' ? { kind: 'unknown', reason: 'no-handler' } : read)
       return
     }
-    callHandler(handle, read.message, contextOf(run, read.message.messageId), run.controller.signal).then(
+    const context = contextOf(run, read.message.messageId)
+    const handling = this.tracer.within(run.span, () => Promise.try(handle, read.message, context, run.controller.signal))
+    handling.then(
       (outcome) => this.finish(run, { kind: 'answered', outcome }),
       (error) => this.finish(run, this.endingOf(run, error)),
     )
@@ -209,17 +220,18 @@ export class MessageConsumer implements Consumer {
     this.limit.ended(signalOf(run, ended), { startedAt: run.startedAt, inHand: this.busy })
     const ending = this.blameDependency(run, ended)
     const verdict = planOutcome(ending, run.facts, this.policy, this.clock)
-    settleDelivery(verdict, run.delivery, run.facts.attempt, this.settle).then(
-      (outcome) => {
-        const { type } = run.delivery.raw.properties
-        this.brokerOptions.metrics?.handled?.(String(type), outcome, (performance.now() - run.startedAt) / 1000)
-        this.release(run)
-      },
-      (error) => {
-        this.brokerOptions.log.error({ err: error, queue: run.delivery.queue }, 'Cannot settle a message')
-        this.release(run)
-      },
-    )
+    this.tracer
+      .within(run.span, () => settleDelivery(verdict, run, this.settle))
+      .then(
+        (outcome) => {
+          noteSettled({ run, verdict, outcome }, this.brokerOptions)
+          this.release(run)
+        },
+        (error) => {
+          this.brokerOptions.log.error({ err: error, queue: run.delivery.queue, ...run.subject }, 'Cannot settle a message')
+          this.release(run)
+        },
+      )
   }
 
   /** What failed because a dependency is down waits without having spent an attempt, and keeps the others from trying. */
@@ -309,6 +321,7 @@ export class MessageConsumer implements Consumer {
   }
 
   private release(run: Run): void {
+    run.span.end()
     this.running.delete(run)
     this.busy -= 1
     this.handled += 1
@@ -368,15 +381,6 @@ function oldestOf(times: readonly number[]): number | undefined {
   let oldest: number | undefined
   for (const time of times) if (!Number.isNaN(time) && (oldest === undefined || time < oldest)) oldest = time
   return oldest
-}
-
-async function callHandler(
-  handle: AnyHandler,
-  message: Message,
-  context: MessageContext,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  return await handle(message, context, signal)
 }
 
 /** Half as much again as can be handled, so that no slot waits for the network; not more, since other copies could take it. */

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { deadHeaders, delayedHeaders, readFacts, stripBrokerHeaders } from './message-headers.ts'
 
 const now = new Date('2026-11-24T12:00:00.000Z')
+const TRACEPARENT = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true }
 const failure = { code: 'busy', errorClass: 'RetryableError', message: 'x'.repeat(5_000) }
 const delivery = (headers: Record<string, unknown>): ConsumeMessage =>
   ({
@@ -33,12 +35,10 @@ describe('the headers of a message that is sent again', () => {
   })
 
   it('remembers where it came from, also the second time', () => {
-    const first = delayedHeaders(delivery({}), 1, failure, now)
+    const first = delayedHeaders(delivery({}), { attempt: 1, failure, trace, now })
     const second = delayedHeaders(
       { ...delivery(first), fields: { ...delivery({}).fields, exchange: 'gh.retry.out', routingKey: '0.0' } },
-      2,
-      failure,
-      new Date('2026-11-24T13:00:00.000Z'),
+      { attempt: 2, failure, trace, now: new Date('2026-11-24T13:00:00.000Z') },
     )
 
     expect(second).toEqual({
@@ -47,11 +47,12 @@ describe('the headers of a message that is sent again', () => {
       'gh-attempt': 3,
       'gh-first-failed-at': now.toISOString(),
       'gh-error-code': 'busy',
+      traceparent: TRACEPARENT,
     })
   })
 
   it('does not count waiting as an attempt, but since when it waits', () => {
-    expect(delayedHeaders(delivery({ 'gh-attempt': 2 }), 2, undefined, now)).toMatchObject({
+    expect(delayedHeaders(delivery({ 'gh-attempt': 2 }), { attempt: 2, failure: undefined, trace, now })).toMatchObject({
       'gh-attempt': 2,
       'gh-waiting-since': now.toISOString(),
     })
@@ -64,6 +65,7 @@ describe('the headers of a message that is sent again', () => {
       handler: 'mailbox.observed',
       queue: 'gh.compliance-lookup',
       attempt: 8,
+      trace,
       now,
     })
 
@@ -79,12 +81,37 @@ describe('the headers of a message that is sent again', () => {
     expect(String(headers['gh-error-message'])).toHaveLength(1_000)
   })
 
+  it('keeps the trace of the message, and gives it one in the place of nonsense', () => {
+    const kept = delayedHeaders(delivery({ traceparent: TRACEPARENT, tracestate: 'rojo=1' }), {
+      attempt: 1,
+      failure,
+      trace: { ...trace, traceState: 'rojo=1' },
+      now,
+    })
+    const given = delayedHeaders(delivery({ traceparent: 'x'.repeat(60_000), tracestate: 'y'.repeat(60_000) }), {
+      attempt: 1,
+      failure,
+      trace,
+      now,
+    })
+
+    expect(kept).toMatchObject({ traceparent: TRACEPARENT, tracestate: 'rojo=1' })
+    expect(given).toMatchObject({ traceparent: TRACEPARENT })
+    expect(given).not.toHaveProperty('tracestate')
+  })
+
+  it('reads the trace of a message, whether it has one or not', () => {
+    expect(readFacts({ traceparent: TRACEPARENT, tracestate: 'rojo=1' }).trace).toEqual({ ...trace, traceState: 'rojo=1' })
+    expect(readFacts({ traceparent: TRACEPARENT, tracestate: '=' }).trace).toEqual(trace)
+    expect(readFacts({ traceparent: '00-a-b-01' }).trace).toBeUndefined()
+  })
+
   it('takes nonsense in our own headers for a first attempt', () => {
     expect(readFacts({ 'gh-attempt': 'many', 'gh-waiting-since': 'soon', traceparent: 5 })).toEqual({
       attempt: 1,
       waitingSinceMs: undefined,
       firstFailedAt: undefined,
-      traceparent: undefined,
+      trace: undefined,
     })
     expect(readFacts(undefined)).toMatchObject({ attempt: 1 })
   })

@@ -1,3 +1,4 @@
+import { parseTraceHeaders, type TraceContext, traceHeadersOf } from '@gatehouse/tracing'
 import type { ConsumeMessage, Options } from 'amqplib'
 import type { Failure } from './plan-outcome.ts'
 
@@ -24,7 +25,7 @@ export function readFacts(headers: Readonly<Record<string, unknown>> | undefined
   attempt: number
   waitingSinceMs: number | undefined
   firstFailedAt: string | undefined
-  traceparent: string | undefined
+  trace: TraceContext | undefined
 } {
   const attempt = Number(headers?.['gh-attempt'] ?? 1)
   const waitingSinceMs = Date.parse(text(headers?.['gh-waiting-since']) ?? '')
@@ -32,13 +33,25 @@ export function readFacts(headers: Readonly<Record<string, unknown>> | undefined
     attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : 1,
     waitingSinceMs: Number.isNaN(waitingSinceMs) ? undefined : waitingSinceMs,
     firstFailedAt: text(headers?.['gh-first-failed-at']),
-    traceparent: text(headers?.['traceparent']),
+    trace: parseTraceHeaders(headers?.['traceparent'], headers?.['tracestate']),
   }
 }
 
-/** The headers of a message that goes into the ladder: it remembers where it came from, which the ladder overwrites. */
-export function delayedHeaders(raw: ConsumeMessage, attempt: number, failure: Failure | undefined, now: Date): Headers {
-  const headers = withOrigin(raw)
+/** Writes the context into the headers; whatever else they said of a trace is gone. */
+export function setTrace(headers: Headers, trace: TraceContext): void {
+  delete headers['tracestate']
+  Object.assign(headers, traceHeadersOf(trace))
+}
+
+/**
+ * The headers of a message that goes into the ladder: it remembers where it came from, which the ladder overwrites. `trace`: the
+ * context that it came with, or the one it was given because it had none.
+ */
+export function delayedHeaders(
+  raw: ConsumeMessage,
+  { attempt, failure, trace, now }: { attempt: number; failure: Failure | undefined; trace: TraceContext; now: Date },
+): Headers {
+  const headers = withOrigin(raw, trace)
   if (failure === undefined) {
     headers['gh-waiting-since'] ??= now.toISOString()
     return headers
@@ -52,9 +65,18 @@ export function delayedHeaders(raw: ConsumeMessage, attempt: number, failure: Fa
 /** The headers of a dead letter: all that is needed to judge it, to group it with its like and to replay it. */
 export function deadHeaders(
   raw: ConsumeMessage,
-  dead: { reason: string; failure: Failure; issues?: string; handler: string; queue: string; attempt: number; now: Date },
+  dead: {
+    reason: string
+    failure: Failure
+    issues?: string
+    handler: string
+    queue: string
+    attempt: number
+    trace: TraceContext
+    now: Date
+  },
 ): Headers {
-  const headers = withOrigin(raw)
+  const headers = withOrigin(raw, dead.trace)
   headers['gh-attempt'] = dead.attempt
   headers['gh-first-failed-at'] ??= dead.now.toISOString()
   headers['gh-dead-at'] = dead.now.toISOString()
@@ -83,8 +105,9 @@ export function copyOptions(raw: ConsumeMessage, headers: Headers, messageId: st
   }
 }
 
-function withOrigin(raw: ConsumeMessage): Headers {
+function withOrigin(raw: ConsumeMessage, trace: TraceContext): Headers {
   const headers = stripBrokerHeaders(raw.properties.headers)
+  setTrace(headers, trace)
   headers['gh-origin-exchange'] ??= raw.fields.exchange
   headers['gh-origin-key'] ??= raw.fields.routingKey
   return headers

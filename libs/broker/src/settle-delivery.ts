@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { TraceContext } from '@gatehouse/tracing'
 import type { BrokerLog, BrokerMetrics, HandledOutcome } from './broker-options.ts'
 import { ladderRoute } from './delay-ladder.ts'
 import { copyOptions, deadHeaders, delayedHeaders, type Headers } from './message-headers.ts'
+import type { Run } from './message-run.ts'
 import type { Verdict } from './plan-outcome.ts'
 import type { Outgoing } from './publisher.ts'
 import type { Delivery } from './queue-subscription.ts'
@@ -25,12 +27,8 @@ const GIVE_BACK_AFTER_MS = 2_000
  * Does what the verdict says: the one place where a message is acknowledged, delayed or buried. A message leaves its queue
  * only after its copy elsewhere is confirmed, so a crash in between repeats it and never loses it.
  */
-export async function settleDelivery(
-  verdict: Verdict,
-  delivery: Delivery,
-  attempt: number,
-  deps: SettleDependencies,
-): Promise<HandledOutcome> {
+export async function settleDelivery(verdict: Verdict, run: Run, deps: SettleDependencies): Promise<HandledOutcome> {
+  const { delivery } = run
   const { raw, channel } = delivery
   // A lost channel's message is on its way to somebody again: a copy in the ladder would double it.
   if (!channel.isOpen) return 'dropped'
@@ -40,9 +38,9 @@ export async function settleDelivery(
     case 'giveBack':
       return channel.giveBack(raw) ? 'requeued' : 'dropped'
     case 'delay':
-      return await moveTo(delivery, planDelay(verdict, delivery, attempt, deps), deps)
+      return await moveTo(delivery, planDelay(verdict, run, deps), deps)
     case 'deadLetter':
-      return await moveTo(delivery, planDeadLetter(verdict, delivery, attempt, deps), deps)
+      return await moveTo(delivery, planDeadLetter(verdict, run, deps), deps)
     default: {
       const never: never = verdict
       return never
@@ -52,34 +50,34 @@ export async function settleDelivery(
 
 type Move = { exchange: string; routingKey: string; headers: Headers; outcome: HandledOutcome; confirmed: () => void }
 
-function planDelay(
-  verdict: Verdict & { kind: 'delay' },
-  { raw, lane, queue }: Delivery,
-  attempt: number,
-  { service, log, metrics, now }: SettleDependencies,
-): Move {
+function planDelay(verdict: Verdict & { kind: 'delay' }, run: Run, { service, log, metrics, now }: SettleDependencies): Move {
+  const { raw, lane, queue } = run.delivery
+  const { attempt } = run.facts
   const { exchange, routingKey, delayMs } = ladderRoute(verdict.delayMs, { service, lane })
   const type = typeOf(raw)
   return {
     exchange,
     routingKey,
-    headers: delayedHeaders(raw, attempt, verdict.failure, now()),
+    headers: delayedHeaders(raw, { attempt, failure: verdict.failure, trace: traceOf(run), now: now() }),
     outcome: verdict.failure === undefined ? 'later' : 'retry',
     confirmed: () => {
       metrics?.delayed?.(type, verdict.reason, delayMs)
-      const fields = { messageId: raw.properties.messageId, handler: type, queue, attempt, delayMs, reason: verdict.reason }
-      if (verdict.failure === undefined) log.debug(fields, 'Message waits')
-      else log.warn({ ...fields, error: verdict.failure.message }, 'Message failed, will be tried again')
+      const { failure, reason } = verdict
+      const { messageId } = raw.properties
+      const fields = { messageId, messageType: type, lane, queue, attempt, ...run.subject, delayMs, reason }
+      if (failure === undefined) log.debug(fields, 'Message waits')
+      else log.warn({ ...fields, code: failure.code, problem: failure.message }, 'Message failed, will be tried again')
     },
   }
 }
 
 function planDeadLetter(
   verdict: Verdict & { kind: 'deadLetter' },
-  { raw, queue }: Delivery,
-  attempt: number,
+  run: Run,
   { service, log, metrics, now }: SettleDependencies,
 ): Move {
+  const { raw, queue } = run.delivery
+  const { attempt } = run.facts
   const { reason, failure, issues } = verdict
   const handler = typeOf(raw)
   return {
@@ -92,13 +90,15 @@ function planDeadLetter(
       handler,
       queue,
       attempt,
+      trace: traceOf(run),
       now: now(),
     }),
     outcome: 'dead',
     confirmed: () => {
       metrics?.deadLettered?.(handler, reason, failure.code)
-      const fields = { messageId: raw.properties.messageId, handler, queue, attempt, reason, code: failure.code }
-      log.error({ ...fields, error: failure.message }, 'Message is dead')
+      const { code, message: problem } = failure
+      const { messageId } = raw.properties
+      log.error({ messageId, messageType: handler, queue, attempt, ...run.subject, reason, code, problem }, 'Message is dead')
     },
   }
 }
@@ -118,6 +118,11 @@ async function moveTo(delivery: Delivery, move: Move, deps: SettleDependencies):
   }
   move.confirmed()
   return channel.ack(raw) ? move.outcome : 'dropped'
+}
+
+/** What a copy of the message carries: the trace that it came with, or the one that began with it. */
+function traceOf({ facts, span }: Run): TraceContext {
+  return facts.trace ?? span.context
 }
 
 function typeOf(raw: Delivery['raw']): string {
