@@ -16,13 +16,15 @@ export type SpanExporterOptions = {
   readonly batchMax?: number
   readonly queueMax?: number
   readonly intervalMs?: number
-  /** For one request; twice that for all that is left when it closes. */
+  /** For one request. */
   readonly timeoutMs?: number
+  /** For all that is left when it closes. */
+  readonly closeMs?: number
   /** Before a batch that the collector may take later is sent again, doubled each time. */
   readonly retryMs?: number
 }
 
-const DEFAULTS = { batchMax: 512, queueMax: 4_096, intervalMs: 2_000, timeoutMs: 10_000, retryMs: 1_000 }
+const DEFAULTS = { batchMax: 512, queueMax: 4_096, intervalMs: 2_000, timeoutMs: 10_000, closeMs: 3_000, retryMs: 1_000 }
 const ATTEMPTS_MAX = 3
 const RETRY_AFTER_MS_MAX = 30_000
 const ANSWER_BYTES_MAX = 65_536
@@ -72,7 +74,7 @@ export class SpanExporter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const timeUp = setTimeout(() => this.stopping.abort(new Error('The worker stops')), 2 * this.options.timeoutMs)
+    const timeUp = setTimeout(() => this.stopping.abort(new Error('The worker stops')), this.options.closeMs)
     while (this.queue.length > 0 && !this.stopping.signal.aborted) {
       this.send()
       await this.sending

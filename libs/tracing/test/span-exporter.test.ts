@@ -80,7 +80,7 @@ describe('the export of spans', () => {
   })
 
   it('drops and counts what has no room while the collector does not answer, and makes nobody wait', async () => {
-    const { exporter, tracer } = createExporter({ batchMax: 2, queueMax: 4, timeoutMs: 150 })
+    const { exporter, tracer } = createExporter({ batchMax: 2, queueMax: 4, timeoutMs: 150, closeMs: 300 })
     collector.answerNext('hang', 'hang', 'hang', 'hang')
 
     for (let begun = 0; begun < 20; begun += 1) tracer.start('x').end()
@@ -138,7 +138,7 @@ describe('the export of spans', () => {
   })
 
   it('ends in time when nobody listens', async () => {
-    const { exporter, tracer } = createExporter({ endpoint: 'http://127.0.0.1:1', timeoutMs: 100, retryMs: 3_600_000 })
+    const { exporter, tracer } = createExporter({ endpoint: 'http://127.0.0.1:1', closeMs: 100, retryMs: 3_600_000 })
 
     tracer.start('x').end()
     await exporter[Symbol.asyncDispose]()

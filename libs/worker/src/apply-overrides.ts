@@ -65,6 +65,7 @@ function isLeaf(schema: JsonSchema): boolean {
 /** What cannot be converted stays a text, so that the schema refuses it by its own words. */
 function convert(value: string, schema: JsonSchema): unknown {
   if (schema.type === 'array') return value.split(',').map((item) => convert(item.trim(), schema.items ?? {}))
+  if (schema.type === 'number' && /^\d{1,15}(\.\d{1,15})?$/.test(value)) return Number(value)
   if (schema.type === 'integer' && /^-?\d{1,15}$/.test(value)) return Number(value)
   if (schema.type === 'boolean' && (value === 'true' || value === 'false')) return value === 'true'
   return value

@@ -1,3 +1,4 @@
+import { Tracer } from '@gatehouse/tracing'
 import { describe, expect, it } from 'vitest'
 import { createLogger, type Logger } from './create-logger.ts'
 
@@ -69,6 +70,21 @@ describe('the logger', () => {
     log.info({ said: 'password="hunter2" {"token":"x"} secret=a\\b\n' }, 'password=hunter2')
 
     expect(JSON.parse(last())).toMatchObject({ msg: 'password=***' })
+  })
+
+  it('names the span in which a line is written, and nothing outside of any', () => {
+    const lines: string[] = []
+    const tracer = new Tracer()
+    const destination = { write: (line: string) => lines.push(line) }
+    const log = createLogger({ name: 'test', level: 'info', destination, currentSpan: () => tracer.current() })
+    const span = tracer.start('x')
+
+    log.info({ n: 1 }, 'outside')
+    tracer.within(span, () => log.child({ organizationId: 'o' }).info({ n: 2 }, 'inside'))
+
+    const [outside, inside] = lines.map((line) => JSON.parse(line))
+    expect(outside).not.toHaveProperty('traceId')
+    expect(inside).toMatchObject({ traceId: span.context.traceId, spanId: span.context.spanId, n: 2, organizationId: 'o' })
   })
 
   it('says nothing below its level', () => {

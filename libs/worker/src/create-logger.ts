@@ -1,3 +1,4 @@
+import type { TraceContext } from '@gatehouse/tracing'
 import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers } from 'pino'
 import { isSecretKey, MASK, maskSecrets } from './mask-secrets.ts'
 
@@ -8,13 +9,15 @@ export type Logger = PinoLogger
 export type LoggerOptions = {
   name: string
   level: string
+  /** In which span the line is written, if in any. */
+  currentSpan?: () => TraceContext | undefined
   /** Standard error unless given: standard output belongs to results. */
   destination?: DestinationStream
 }
 
 /**
  * Logs one JSON line per entry. Values under keys that name a secret are replaced at any depth, and so is whatever looks
- * like a secret in any text: credentials in URLs, authorization headers.
+ * like a secret in any text: credentials in URLs, authorization headers. What is logged in a span has its `traceId` and `spanId`.
  */
 export function createLogger(options: LoggerOptions): Logger {
   // Written at once: a line must not be lost when the process is killed or exits right after it.
@@ -23,6 +26,7 @@ export function createLogger(options: LoggerOptions): Logger {
     {
       name: options.name,
       level: options.level,
+      mixin: () => spanFieldsOf(options.currentSpan?.()),
       formatters: { log: (entry) => redact(entry, 0) as Record<string, unknown> },
       // `log` has already made an object of it.
       serializers: { err: (error: unknown) => error },
@@ -30,6 +34,10 @@ export function createLogger(options: LoggerOptions): Logger {
     },
     destination,
   )
+}
+
+function spanFieldsOf(span: TraceContext | undefined): { traceId?: string; spanId?: string } {
+  return span === undefined ? {} : { traceId: span.traceId, spanId: span.spanId }
 }
 
 function redact(value: unknown, depth: number): unknown {

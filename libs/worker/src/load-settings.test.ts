@@ -86,7 +86,7 @@ describe('loading settings', () => {
         /^ {2}organizations\[0\]\.exchange\.passwordfile: unknown; allowed: only url, user, passwordFile, /,
       ),
       '  schedule.fullSync: "daily"; allowed: a cron expression of five or six fields',
-      '  broken: unknown; allowed: only database, broker, worker, graph, policy, organizations, brake, schedule, control',
+      '  broken: unknown; allowed: only database, broker, worker, graph, policy, organizations, brake, schedule, control, tracing',
     ])
   })
 
@@ -126,6 +126,12 @@ describe('loading settings', () => {
 
     expect(message).toMatch(/line 13: duplicate key/)
     expect(message).not.toContain('hunter2')
+  })
+
+  it('sends no spans unless a collector is named, and no other share of them than a share', () => {
+    expect(load(GOOD).tracing).toEqual({ sampleRatio: 1 })
+    expect(problemsOf(`${GOOD}tracing: { sampleRatio: 25 }\n`)).toContain('allowed: a number from 0 to 1')
+    expect(problemsOf(`${GOOD}tracing: { otlpEndpoint: otel:4318 }\n`)).toContain('tracing.otlpEndpoint')
   })
 
   it('accepts plain http on loopback only', () => {
@@ -185,6 +191,8 @@ describe('settings from the environment', () => {
       GATEHOUSE_POLICY_INCLUDED_GROUPS: '11111111-2222-4333-8444-555555555555, 21111111-2222-4333-8444-555555555555',
       GATEHOUSE_BROKER_USERSPASSWORDDIRECTORY: 'users',
       GATEHOUSE_HEALTH_PORT: '8081',
+      GATEHOUSE_TRACING_OTLP_ENDPOINT: 'http://otel-collector:4318',
+      GATEHOUSE_TRACING_SAMPLE_RATIO: '0.25',
     })
 
     expect(settings.database.url).toBe('postgres://other/db')
@@ -193,6 +201,7 @@ describe('settings from the environment', () => {
     expect(settings.organizations[0]).toMatchObject({ reportOnly: false, exchange: { url: 'https://other.test/PowerShell/' } })
     expect(settings.organizations[0]?.mail.exchangeWebServiceURL).toBe('https://other.test/EWS/')
     expect(settings.policy.includedGroups).toHaveLength(2)
+    expect(settings.tracing).toEqual({ otlpEndpoint: 'http://otel-collector:4318', sampleRatio: 0.25 })
   })
 
   it('replace a database named by the other of its two keys', () => {

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
+import type { Tracer } from '@gatehouse/tracing'
 import type { Registry } from 'prom-client'
-import { createLogger, type Logger } from './create-logger.ts'
+import type { Logger } from './create-logger.ts'
 import { createMetrics } from './create-metrics.ts'
 import { delayExit } from './delay-exit.ts'
 import { exitCodeOf } from './exit-code-of.ts'
@@ -10,6 +11,7 @@ import { keepHeapSmall } from './keep-heap-small.ts'
 import { loadSettings } from './load-settings.ts'
 import { RESTART_DELAY_SECONDS_MAX, type Settings } from './settings-schema.ts'
 import { type HealthCheck, startHealthServer } from './start-health-server.ts'
+import { startTracing } from './start-tracing.ts'
 
 /** How a worker ends by itself; how one ends that cannot start says exit-code-of.ts. */
 const EXIT_CODES = { fine: 0, failed: 1, settings: 2 } as const
@@ -24,6 +26,7 @@ export type Frame = {
   readonly settings: Settings
   readonly log: Logger
   readonly metrics: Registry
+  readonly tracer: Tracer
   /** Aborted when the process is asked to stop: take no new work. */
   readonly signal: AbortSignal
 }
@@ -54,13 +57,15 @@ export async function runFrame<P extends Parts & AsyncDisposable>(options: Frame
   keepHeapSmall()
   const settings = readSettings(options)
   if (settings === undefined) return await endWithoutSettings(options)
-  const log = createLogger({ name: options.name, level: settings.worker.logLevel })
   const metrics = createMetrics(options.name)
+  const tracing = startTracing(options.name, settings, metrics)
+  const { tracer, log } = tracing
   const stop = new AbortController()
   exitOnDefect(log)
   exitOnSignals(stop, settings.worker.shutdownSeconds * 1_000, log)
-  const code = await stand({ name: options.name, settings, log, metrics, signal: stop.signal }, options)
+  const code = await stand({ name: options.name, settings, log, metrics, tracer, signal: stop.signal }, options)
   process.exitCode = code
+  await tracing[Symbol.asyncDispose]()
   nameWhatHolds(code, log)
 }
 

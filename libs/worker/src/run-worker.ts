@@ -1,6 +1,7 @@
 import { Breaker, type BrokerConnection, connectBroker, createDependency, type Dependency } from '@gatehouse/broker'
 import { PermanentError } from '@gatehouse/messages'
 import { isDatabaseUnreachable, leaseHolderOf, type Store } from '@gatehouse/store'
+import type { Tracer } from '@gatehouse/tracing'
 import type { Registry } from 'prom-client'
 import { connectStore } from './connect-store.ts'
 import type { Logger } from './create-logger.ts'
@@ -29,6 +30,7 @@ export type Worker = {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Logger
   readonly metrics: Registry
+  readonly tracer: Tracer
   readonly broker: BrokerConnection
   readonly store: Store
   /** Whatever the worker's messages wait for, besides their dependencies; asked for every few seconds. */
@@ -59,8 +61,19 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     argv: options.argv,
     env: options.env,
     connect: (frame, signal) => connectParts(options.name, frame, signal),
-    start: ({ settings, log, metrics, signal }, { broker, store, describeResources }) =>
-      options.start({ name: options.name, settings, env: options.env, log, metrics, broker, store, describeResources, signal }),
+    start: ({ settings, log, metrics, tracer, signal }, { broker, store, describeResources }) =>
+      options.start({
+        name: options.name,
+        settings,
+        env: options.env,
+        log,
+        metrics,
+        tracer,
+        broker,
+        store,
+        describeResources,
+        signal,
+      }),
   })
 }
 
@@ -106,7 +119,7 @@ async function connectParts(name: WorkerName, frame: Frame, outer: AbortSignal):
 /** The broker, once the topology is there. */
 async function connectPreparedBroker(
   name: WorkerName,
-  { settings, log, metrics }: Frame,
+  { settings, log, metrics, tracer }: Frame,
   signal: AbortSignal,
 ): Promise<BrokerConnection> {
   const broker = await connectBroker(
@@ -119,6 +132,7 @@ async function connectPreparedBroker(
       maxAttempts: settings.broker.maxAttempts,
       laterAgeMsMax: settings.broker.laterAgeHoursMax * HOUR_MS,
       metrics: createBrokerMetrics(metrics),
+      tracer,
       dependencies: [createDatabaseDependency()],
     },
     signal,

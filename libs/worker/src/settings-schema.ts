@@ -259,6 +259,20 @@ const ScheduleSettings = z.strictObject({
   deltaSync: cron('When changes are read and decided').default('*/15 * * * *'),
 })
 
+const TracingSettings = z.strictObject({
+  otlpEndpoint: urlOf(
+    ['http:', 'https:'],
+    'OTLP/HTTP collector that spans are sent to, without /v1/traces; without it none are',
+    'a URL such as http://otel-collector:4318',
+  ).optional(),
+  sampleRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .meta({ description: 'Share of the traces that is sent', allowed: 'a number from 0 to 1' })
+    .default(1),
+})
+
 const ControlSettings = z.strictObject({
   host: text('Address of the HTTP API and the console', 255).default('127.0.0.1'),
   port: whole(0, 65_535, 'Port of the HTTP API and the console; 0: any free one').default(8480),
@@ -276,6 +290,7 @@ export const SettingsSchema = z.strictObject({
   brake: BrakeSettings.prefault({}),
   schedule: ScheduleSettings.prefault({}),
   control: ControlSettings,
+  tracing: TracingSettings.prefault({}),
 })
 
 type Frozen<T> = T extends readonly (infer Item)[]
