@@ -1,5 +1,6 @@
 import { PermanentError } from '@gatehouse/messages'
 import type { InvocationResult, InvokeOptions, PsObject, PsValue } from '@gatehouse/powershell'
+import { Tracer } from '@gatehouse/tracing'
 import { errorOfRecord } from './classify.ts'
 import type { CmdletKey, Preflight } from './cmdlets.ts'
 import type { Read, SetOptions } from './exchange.ts'
@@ -26,6 +27,8 @@ export type CmdletRunner = {
   write(key: CmdletKey, parameters: Parameters, options: SetOptions): Promise<InvocationResult>
 }
 
+export type CmdletTrace = { readonly tracer: Tracer; readonly organizationId: string }
+
 /** Bulk reads of tens of thousands of objects take minutes on a busy server; they get this many times a cmdlet's limit. */
 const BULK_TIMEOUT_FACTOR = 10
 
@@ -33,14 +36,24 @@ const BULK_TIMEOUT_FACTOR = 10
 export function createCmdletRunner(o: {
   pool: FailoverPool<Preflight>
   cmdletTimeoutMs: number
+  trace?: CmdletTrace | undefined
   now: () => number
 }): CmdletRunner {
   const { pool, cmdletTimeoutMs, now } = o
+  const { tracer, organizationId } = o.trace ?? { tracer: new Tracer(), organizationId: '' }
   const send = (
     key: CmdletKey,
     parameters: Parameters,
     options: SetOptions & Pick<InvokeOptions, 'timeoutMs' | 'properties' | 'onOutput'>,
-  ) => pool.invoke((info) => ({ name: nameOf(info, key), parameters }), options)
+  ) => {
+    const attributes = () => ({ 'gatehouse.organization.id': organizationId })
+    return tracer.trace(pool.info?.names[key] ?? key, { kind: 'client', attributes }, async (span) => {
+      const result = await pool.invoke((info) => ({ name: nameOf(info, key), parameters }), options)
+      const last = result.errors.at(-1)
+      if (last !== undefined) span.end({ error: errorOfRecord(last, key).code })
+      return result
+    })
+  }
 
   const runner: CmdletRunner = {
     async readAll({ key, parameters, properties, parse }, signal) {

@@ -1,6 +1,7 @@
 import { PermanentError } from '@gatehouse/messages'
 import type { EngineLog, LeaseBroker, PowerShellEngine, ProxyOptions, RunspacePool } from '@gatehouse/powershell'
 import { errorOfRecord, toExchangeError } from './classify.ts'
+import type { CmdletTrace } from './cmdlet-runner.ts'
 import { namesToAskFor, type Preflight, planPreflight } from './cmdlets.ts'
 import { createEngine } from './create-engine.ts'
 import { createExchange } from './create-exchange.ts'
@@ -35,6 +36,8 @@ export type ExchangeOptions = {
   /** Full names of the client access servers we know of; asked only when a pool is opened. */
   knownServers?: () => Promise<readonly string[]>
   log: EngineLog
+  /** Where each cmdlet has a span of its own, and whose Exchange it is. */
+  trace?: CmdletTrace
   now?: () => number
   /** Another engine than the remoting one, for tests. */
   createEngine?: (url: string) => PowerShellEngine
@@ -63,7 +66,8 @@ export async function connectExchange(options: ExchangeOptions, signal: AbortSig
     await pool[Symbol.asyncDispose]()
     throw error
   }
-  return createExchange({ pool, cmdletTimeoutMs: options.cmdletTimeoutMs, now: options.now ?? Date.now })
+  const { cmdletTimeoutMs, trace } = options
+  return createExchange({ pool, cmdletTimeoutMs, trace, now: options.now ?? Date.now })
 }
 
 /** The same endpoint on other servers: the path and the port stay. */

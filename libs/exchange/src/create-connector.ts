@@ -13,7 +13,7 @@ export type ConnectorSettings = ExchangeSettings & {
     | undefined
 }
 
-export type ConnectorOptions = Pick<ExchangeOptions, 'purpose' | 'log'> & {
+export type ConnectorOptions = Pick<ExchangeOptions, 'purpose' | 'log' | 'trace'> & {
   readonly shellsMax?: number
   readonly env: Readonly<Record<string, string | undefined>>
   readonly readSecret: (path: string) => string

@@ -1,6 +1,6 @@
 import { PermanentError } from '@gatehouse/messages'
 import { CAS_MAILBOX_PROPERTIES, parseCasMailbox } from './cas-mailbox.ts'
-import { type CmdletRunner, createCmdletRunner } from './cmdlet-runner.ts'
+import { type CmdletRunner, type CmdletTrace, createCmdletRunner } from './cmdlet-runner.ts'
 import type { Preflight } from './cmdlets.ts'
 import { parseDeviceAccessRule } from './device-access-rule.ts'
 import { parseDeviceClass } from './device-class.ts'
@@ -17,7 +17,12 @@ const BULK = { ResultSize: 'Unlimited' }
 const WITH_PARTNERSHIP = { ...BULK, Filter: 'HasActiveSyncDevicePartnership -eq $true' }
 
 /** The typed cmdlets over a pool that is already connected. */
-export function createExchange(o: { pool: FailoverPool<Preflight>; cmdletTimeoutMs: number; now: () => number }): Exchange {
+export function createExchange(o: {
+  pool: FailoverPool<Preflight>
+  cmdletTimeoutMs: number
+  trace?: CmdletTrace | undefined
+  now: () => number
+}): Exchange {
   const { pool, cmdletTimeoutMs } = o
   const runner = createCmdletRunner(o)
   return {

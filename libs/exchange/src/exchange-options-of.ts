@@ -27,7 +27,7 @@ export type ExchangeSettings = {
  */
 export function exchangeOptionsOf(
   settings: ExchangeSettings,
-  o: Pick<ExchangeOptions, 'purpose' | 'password' | 'ca' | 'leases' | 'knownServers' | 'log'> & {
+  o: Pick<ExchangeOptions, 'purpose' | 'password' | 'ca' | 'leases' | 'knownServers' | 'log' | 'trace'> & {
     shellsMax?: number
     proxyPassword?: string | undefined
     /** Of this process: a PowerShell of this machine gets what it needs of it. */

@@ -22,9 +22,9 @@ const DEPTHS_MS = 5_000
 
 /** Writes what the settings say, then tracks runs, keeps the schedule and answers the API; `url` is where. */
 export async function startControl(worker: Worker): Promise<AsyncDisposable & { url: string }> {
-  const { settings, broker, log, signal } = worker
+  const { settings, broker, tracer, log, signal } = worker
   const readTokens = createTokensReader(settings.control.tokenFile, log)
-  const deps: ControlDeps = { db: worker.store.db, broker, settings, log, now: () => new Date() }
+  const deps: ControlDeps = { db: worker.store.db, broker, settings, tracer, log, now: () => new Date() }
   const version = await writeSettings(deps)
   if (version !== undefined) await announcePolicy(version, deps, signal)
   await using stack = new AsyncDisposableStack()

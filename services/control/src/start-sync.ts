@@ -51,8 +51,18 @@ async function confirm(
   await insertAudit(transaction, { actor, action: 'sync.confirm', subject: run.id, detail, at })
 }
 
-/** Publishes what carries a run out. Repeating it is harmless: every command says only what to look at. */
+/** In the trace of whoever asked for the run, or else in one of its own. */
 async function publishRunCommands(run: Row<'sync_runs'>, deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  const attributes = () => ({
+    'gatehouse.sync_run.id': run.id,
+    'gatehouse.organization.id': run.organization_id,
+    'gatehouse.sync.type': run.sync_type,
+  })
+  await deps.tracer.trace('start sync', { attributes }, () => publishCommands(run, deps, signal))
+}
+
+/** Publishes what carries a run out. Repeating it is harmless: every command says only what to look at. */
+async function publishCommands(run: Row<'sync_runs'>, deps: ControlDeps, signal: AbortSignal): Promise<void> {
   const options = { lane: 'bulk', signal } as const
   const policyVersion = Number(/^policy (\d+)$/.exec(run.cause)?.[1])
   const kind = run.sync_type === 'fullSync' ? 'full' : 'delta'

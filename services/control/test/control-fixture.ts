@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createDatabase, type Store } from '@gatehouse/store'
+import { Tracer } from '@gatehouse/tracing'
 import { loadSettings, organizationIdOf } from '@gatehouse/worker'
 import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
 import type { ControlDeps } from '../src/control-deps.ts'
@@ -34,6 +35,7 @@ export async function startFixture(): Promise<Fixture> {
       db: store.db,
       broker,
       settings: createSettings(options),
+      tracer: new Tracer(),
       log: { debug() {}, info() {}, warn() {}, error() {} },
       now: () => options.at ?? new Date(),
     }),

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connectBroker } from '@gatehouse/broker'
 import { type DiscoverySync, done, PermanentError } from '@gatehouse/messages'
 import { createDatabase } from '@gatehouse/store'
+import { Tracer } from '@gatehouse/tracing'
 import { Registry, type Worker } from '@gatehouse/worker'
 import { expect, it } from 'vitest'
 import { createTestDatabase } from '../../../test/environment/create-test-database.ts'
@@ -46,6 +47,7 @@ async function startSystem(signal: AbortSignal) {
       name: 'control',
       settings,
       log,
+      tracer: new Tracer(),
       metrics: new Registry(),
       broker: await connect(name),
       store,

@@ -94,7 +94,7 @@ function createOrganization(
   const { worker, stack } = o
   const id = organizationIdOf(name)
   const { pool } = worker.store
-  const log = worker.log.child({ organization: name })
+  const log = worker.log.child({ organizationId: id, organization: name })
   const stop = new AbortController()
   let connected: Promise<Exchange> | undefined
   const connect = createConnector(exchange, {
@@ -104,6 +104,7 @@ function createOrganization(
     readSecret,
     ...createAccountRecords({ pool, organizationId: id, workerName: worker.name, exchange }),
     log,
+    trace: { tracer: worker.tracer, organizationId: id },
   })
   const connectAnew = () => {
     const connecting = connect(stop.signal)

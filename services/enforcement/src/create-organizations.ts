@@ -47,13 +47,14 @@ function createOrganization(
 ): Organization {
   const id = organizationIdOf(name)
   const { pool } = worker.store
-  const log = worker.log.child({ organization: name })
+  const log = worker.log.child({ organizationId: id, organization: name })
   const connect = createConnector(exchange, {
     purpose: 'write',
     env: worker.env,
     readSecret,
     ...createAccountRecords({ pool, organizationId: id, workerName: worker.name, exchange }),
     log,
+    trace: { tracer: worker.tracer, organizationId: id },
   })
   const runspaces = exchange.enableParallelCommandSupport ? exchange.runspacesMax : 1
   return {

@@ -12,6 +12,7 @@ import { registerReplays } from './register-replays.ts'
 import { registerStatus } from './register-status.ts'
 import { registerSyncRuns } from './register-sync-runs.ts'
 import { retryReads } from './retry-reads.ts'
+import { traceRequests } from './trace-requests.ts'
 
 const BODY_BYTES_MAX = 65_536
 const REQUEST_MS = 30_000
@@ -54,6 +55,7 @@ function createApi(readTokens: ApiOptions['readTokens'], deps: ApiDeps): Fastify
   app.addHook('onRoute', (route) => {
     if (route.method === 'GET') route.handler = retryReads(route.handler)
   })
+  traceRequests(app, deps.tracer)
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.url === '/api/health') return
     const presented = /^Bearer ([^\s]+)$/i.exec(request.headers.authorization ?? '')?.[1]
