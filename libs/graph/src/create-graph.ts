@@ -1,3 +1,4 @@
+import { Tracer } from '@gatehouse/tracing'
 import manifest from '../package.json' with { type: 'json' }
 import { checkOrigin } from './check-origin.ts'
 import { createDeltaRounds } from './delta-round.ts'
@@ -29,7 +30,7 @@ export function createGraph(options: GraphOptions): Graph {
     counts.token += 1
   }
   const tokens = createTokens({ ...options, transport, lifetime: lifetime.signal, onRequest })
-  const request = createRequester({ endpoint, transport, tokens, gate, counts, log })
+  const request = createRequester({ endpoint, transport, tokens, gate, counts, log, tracer: options.tracer ?? new Tracer() })
   const deps = { request, endpoint, log, gate, counts }
   const walks = createWalkMemory()
   const rounds = createDeltaRounds()

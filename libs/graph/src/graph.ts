@@ -1,3 +1,5 @@
+import type { Tracer } from '@gatehouse/tracing'
+
 /** Where the log lines go; a pino logger fits. */
 export type GraphLog = Readonly<Record<'debug' | 'info' | 'warn' | 'error', (fields: object, message: string) => void>>
 
@@ -13,6 +15,8 @@ export type GraphOptions = {
   /** PEM of the certificate authorities to trust instead of the built-in ones. */
   readonly ca?: string
   readonly log: GraphLog
+  /** Where each request has a span of its own. */
+  readonly tracer?: Tracer
   readonly userAgent?: string
 }
 

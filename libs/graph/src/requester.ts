@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { type Span, type Tracer, traceHeadersOf } from '@gatehouse/tracing'
 import { type CallSubject, classifyRefusal, unreadableAnswer } from './classify.ts'
 import type { GraphLog } from './graph.ts'
 import type { ThrottleGate } from './throttle-gate.ts'
@@ -28,13 +29,33 @@ export function createRequester(o: {
   gate: ThrottleGate
   counts: GraphCounts
   log: GraphLog
+  tracer: Tracer
 }): Requester {
-  async function send(call: Call, token: string, signal: AbortSignal): Promise<TransportAnswer> {
+  function send(call: Call, token: string, signal: AbortSignal): Promise<TransportAnswer> {
+    const method = call.body === undefined ? 'GET' : 'POST'
+    const template = templateOf(call.path)
+    const attributes = () => ({
+      'http.request.method': method,
+      'url.template': template,
+      'server.address': o.endpoint.hostname,
+      'gatehouse.graph.workload': call.workload,
+    })
+    return o.tracer.trace(`${method} ${template}`, { kind: 'client', attributes }, async (span) => {
+      const answer = await sendIn(span, call, token, signal)
+      const { status } = answer
+      const error = status >= 400 ? String(status) : undefined
+      span.end({ error, attributes: { 'http.response.status_code': status } })
+      return answer
+    })
+  }
+
+  async function sendIn(span: Span, call: Call, token: string, signal: AbortSignal): Promise<TransportAnswer> {
     o.counts.graph += 1
     const hasBody = call.body !== undefined
     const headers = {
       authorization: `Bearer ${token}`,
       'client-request-id': randomUUID(),
+      traceparent: traceHeadersOf(span.context).traceparent,
       ...(hasBody && { 'content-type': 'application/json' }),
       ...call.headers,
     }
@@ -63,4 +84,10 @@ export function createRequester(o: {
     o.log.debug({ code: error.code, ...error.detail, workload: call.workload }, 'Graph refused a request')
     throw error
   }
+}
+
+/** A path without what names a user, a device or a group. */
+function templateOf(path: string): string {
+  const [bare = ''] = path.split('?')
+  return bare.replace(/[^/]+/g, (part) => (/^(v1\.0|\$?[A-Za-z.]{1,40})$/.test(part) ? part : '{id}'))
 }

@@ -1,5 +1,6 @@
 import { getCACertificates } from 'node:tls'
 import { abortReason, PermanentError } from '@gatehouse/messages'
+import { Tracer } from '@gatehouse/tracing'
 import { Pool } from 'undici'
 import manifest from '../package.json' with { type: 'json' }
 import { classifyConnection, classifyStatus, recipientRefused, unreadableAnswer } from './classify.ts'
@@ -18,6 +19,8 @@ export type EwsSenderOptions = {
   /** Sends in the name of this address (the account needs the right to); default: the account's own. */
   readonly from?: string | undefined
   readonly log: MailLog
+  /** Where each request has a span of its own. */
+  readonly tracer?: Tracer
   readonly connectionsMax?: number
   readonly requestMs?: number
 }
@@ -40,18 +43,23 @@ export function createEwsSender(options: EwsSenderOptions): MailSender & AsyncDi
     pipelining: 1,
     connect: { ...(options.ca === undefined ? {} : { ca: [...getCACertificates('default'), options.ca] }), timeout: 10_000 },
   })
-  const exchange = createExchange({ pool, url, options })
+  const exchange = createExchange({ pool, url, options, tracer: options.tracer ?? new Tracer() })
 
   async function send(mail: Mail, signal: AbortSignal): Promise<void> {
     if (!/^[^\s<>,;"@]{1,64}@[^\s<>,;"@]{1,255}$/.test(mail.to)) throw recipientRefused()
-    readEwsAnswer(await exchange(createItemRequest(mail, options.from), signal), 'CreateItemResponseMessage')
+    readEwsAnswer(
+      await exchange({ operation: 'CreateItem', body: createItemRequest(mail, options.from) }, signal),
+      'CreateItemResponseMessage',
+    )
   }
 
   async function wasSent(stamp: string, signal: AbortSignal): Promise<boolean> {
     let offset = 0
     for (let page = 0; page < PAGES_MAX; page += 1) {
-      const request = findItemRequest(stamp, { offset, entriesMax: PAGE_ENTRIES })
-      const found = readFoundStamps(readEwsAnswer(await exchange(request, signal), 'FindItemResponseMessage'))
+      const body = findItemRequest(stamp, { offset, entriesMax: PAGE_ENTRIES })
+      const found = readFoundStamps(
+        readEwsAnswer(await exchange({ operation: 'FindItem', body }, signal), 'FindItemResponseMessage'),
+      )
       // Compared here as well: a server that does not know the restriction answers every item of the folder.
       if (found.stamps.includes(stamp)) return true
       if (found.nextOffset === undefined) return false
@@ -71,9 +79,10 @@ function checkUrl(text: string): URL {
   throw new PermanentError('mail-url-refused', 'EWS needs an https address (http is for this machine only)')
 }
 
-type Exchange = (body: string, signal: AbortSignal) => Promise<string>
+type Call = { readonly operation: string; readonly body: string }
+type Exchange = (call: Call, signal: AbortSignal) => Promise<string>
 
-function createExchange(o: { pool: Pool; url: URL; options: EwsSenderOptions }): Exchange {
+function createExchange(o: { pool: Pool; url: URL; options: EwsSenderOptions; tracer: Tracer }): Exchange {
   const { user, password } = o.options
   const headers = () => ({
     authorization: `Basic ${Buffer.from(`${user}:${typeof password === 'function' ? password() : password}`, 'utf8').toString('base64')}`,
@@ -81,12 +90,20 @@ function createExchange(o: { pool: Pool; url: URL; options: EwsSenderOptions }):
     accept: 'text/xml',
     'user-agent': USER_AGENT,
   })
-  return async (body, signal) => {
+  const send = ({ operation, body }: Call, signal: AbortSignal): Promise<Answer> => {
     const request = { method: 'POST' as const, path: o.url.pathname + o.url.search, headers: headers(), body }
-    let answer = await roundTrip(o.pool, request, o.options.requestMs ?? 60_000, signal)
+    const attributes = () => ({ 'http.request.method': 'POST', 'server.address': o.url.hostname })
+    return o.tracer.trace(operation, { kind: 'client', attributes }, async (span) => {
+      const answer = await roundTrip(o.pool, request, o.options.requestMs ?? 60_000, signal)
+      const error = answer.status >= 400 ? String(answer.status) : undefined
+      span.end({ error, attributes: { 'http.response.status_code': answer.status } })
+      return answer
+    })
+  }
+  return async (call, signal) => {
+    let answer = await send(call, signal)
     // Exchange refuses good credentials now and then under load: one 401 proves nothing, two do. It comes before any work.
-    if (answer.status === 401)
-      answer = await roundTrip(o.pool, { ...request, headers: headers() }, o.options.requestMs ?? 60_000, signal)
+    if (answer.status === 401) answer = await send(call, signal)
     if (answer.status === 200 || (answer.status === 500 && looksLikeSoap(answer.text))) return answer.text
     o.options.log.warn({ status: answer.status, ...answer.diagnostics }, 'EWS answered without an EWS answer')
     throw classifyStatus(answer.status, answer.retryAfterMs)

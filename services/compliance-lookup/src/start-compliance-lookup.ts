@@ -38,6 +38,7 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
       ...graphSettings,
       clientSecret: createSecretReader(() => readSecret(clientSecretFile), log),
       log,
+      tracer: worker.tracer,
       ...(caFile === undefined ? {} : { ca: readSecret(caFile) }),
     }),
   )

@@ -78,6 +78,7 @@ function createSender({ mail }: OrganizationSettings, worker: Worker): MailSende
     ca: mail.caFile === undefined ? undefined : readSecret(mail.caFile),
     from: mail.from,
     log: worker.log,
+    tracer: worker.tracer,
     connectionsMax: mail.concurrency,
   })
 }
