@@ -45,7 +45,9 @@ async function holdChannel<C extends Channel>(options: KeepChannelOptions<C>, mo
     })
     channel.on('close', () => resolve())
   })
-  channel.on('handler-error', (cause) => connection.log.error({ purpose, err: cause }, 'Channel event handler failed'))
+  channel.on('handler-error', (cause) =>
+    connection.log.error({ connection: connection.name, purpose, err: cause }, 'Channel event handler failed'),
+  )
   try {
     await options.start(channel)
   } catch (cause) {

@@ -228,7 +228,8 @@ export class MessageConsumer implements Consumer {
           this.release(run)
         },
         (error) => {
-          this.brokerOptions.log.error({ err: error, queue: run.delivery.queue, ...run.subject }, 'Cannot settle a message')
+          const { messageId } = run.delivery.raw.properties
+          this.brokerOptions.log.error({ err: error, queue: run.delivery.queue, messageId }, 'Cannot settle a message')
           this.release(run)
         },
       )

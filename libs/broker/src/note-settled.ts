@@ -13,21 +13,9 @@ export function noteSettled(
   metrics?.handled?.(String(type), outcome, tookMs / 1000)
   const { attempt } = run.facts
   const { traceId, spanId } = run.span.context
-  log.debug(
-    {
-      messageId,
-      messageType: type,
-      lane,
-      queue,
-      attempt,
-      ...run.subject,
-      outcome,
-      durationMs: Math.round(tookMs),
-      traceId,
-      spanId,
-    },
-    'Message handled',
-  )
+  const { organizationId, mailboxId, syncRunId } = run.subject
+  const message = { messageId, messageType: type, lane, queue, attempt, organizationId, mailboxId, syncRunId }
+  log.debug({ ...message, outcome, durationMs: Math.round(tookMs), traceId, spanId }, 'Message handled')
   // What only waits has not failed.
   const error = 'failure' in verdict ? verdict.failure?.code : undefined
   run.span.end({ error, attributes: { 'gatehouse.message.outcome': outcome } })

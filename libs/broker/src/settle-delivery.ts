@@ -5,7 +5,7 @@ import type { BrokerLog, BrokerMetrics, HandledOutcome } from './broker-options.
 import { ladderRoute } from './delay-ladder.ts'
 import { copyOptions, deadHeaders, delayedHeaders, type Headers } from './message-headers.ts'
 import type { Run } from './message-run.ts'
-import type { Verdict } from './plan-outcome.ts'
+import type { Failure, Verdict } from './plan-outcome.ts'
 import type { Outgoing } from './publisher.ts'
 import type { Delivery } from './queue-subscription.ts'
 import type { ServiceName } from './service-names.ts'
@@ -64,9 +64,11 @@ function planDelay(verdict: Verdict & { kind: 'delay' }, run: Run, { service, lo
       metrics?.delayed?.(type, verdict.reason, delayMs)
       const { failure, reason } = verdict
       const { messageId } = raw.properties
-      const fields = { messageId, messageType: type, lane, queue, attempt, ...run.subject, delayMs, reason }
+      const { organizationId, mailboxId, syncRunId } = run.subject
+      const subject = { organizationId, mailboxId, syncRunId }
+      const fields = { messageId, messageType: type, lane, queue, attempt, ...subject, delayMs, reason }
       if (failure === undefined) log.debug(fields, 'Message waits')
-      else log.warn({ ...fields, code: failure.code, problem: failure.message }, 'Message failed, will be tried again')
+      else log.warn({ ...fields, code: failure.code, err: errOf(failure) }, 'Message failed, will be tried again')
     },
   }
 }
@@ -96,9 +98,10 @@ function planDeadLetter(
     outcome: 'dead',
     confirmed: () => {
       metrics?.deadLettered?.(handler, reason, failure.code)
-      const { code, message: problem } = failure
       const { messageId } = raw.properties
-      log.error({ messageId, messageType: handler, queue, attempt, ...run.subject, reason, code, problem }, 'Message is dead')
+      const { organizationId, mailboxId, syncRunId } = run.subject
+      const fields = { messageId, messageType: handler, queue, attempt, organizationId, mailboxId, syncRunId, reason }
+      log.error({ ...fields, code: failure.code, err: errOf(failure) }, 'Message is dead')
     },
   }
 }
@@ -118,6 +121,11 @@ async function moveTo(delivery: Delivery, move: Move, deps: SettleDependencies):
   }
   move.confirmed()
   return channel.ack(raw) ? move.outcome : 'dropped'
+}
+
+/** Without its stack: what a handler throws on purpose has said all that there is. */
+function errOf({ errorClass, message }: Failure): { type: string; message: string } {
+  return { type: errorClass, message }
 }
 
 /** What a copy of the message carries: the trace that it came with, or the one that began with it. */

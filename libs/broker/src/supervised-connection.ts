@@ -182,7 +182,7 @@ export class SupervisedConnection {
     this.current = model
     this.opened.resolve(model)
     this.setState('ready')
-    this.log.info({ connection: this.name, broker: this.address }, 'Connected to RabbitMQ')
+    this.log.info({ connection: this.name, url: this.address }, 'Connected to RabbitMQ')
 
     this.lastError = await closed
 

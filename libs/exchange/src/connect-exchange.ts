@@ -58,7 +58,7 @@ export async function connectExchange(options: ExchangeOptions, signal: AbortSig
     open: (url, opening) => openPool(engineAt(url), options, opening),
     deadForMs: DEAD_FOR_MS,
     now: options.now ?? Date.now,
-    onChange: (change) => options.log.info(change, 'Exchange endpoint changed'),
+    onChange: ({ from, to, reason }) => options.log.info({ fromUrl: from, url: to, reason }, 'Exchange endpoint changed'),
   })
   try {
     await pool.connect(signal)

@@ -75,9 +75,8 @@ export async function startFailingServers(signal: AbortSignal): Promise<FailingS
   }
 }
 
-function describeChange({ to, reason }: Record<string, unknown>): string {
-  const url = URL.parse(String(to))
-  return `${url?.hostname ?? String(to)} ${String(reason)}`
+function describeChange({ url, reason }: Record<string, unknown>): string {
+  return `${URL.parse(String(url))?.hostname ?? String(url)} ${String(reason)}`
 }
 
 /** The engine that is used otherwise, with shorter limits: a silent server is found out in less than a second. */

@@ -81,7 +81,7 @@ export function createRequester(o: {
       o.counts.throttled += 1
       if (answer.retryAfterMs !== undefined) o.gate.close(call.workload, answer.retryAfterMs)
     }
-    o.log.debug({ code: error.code, ...error.detail, workload: call.workload }, 'Graph refused a request')
+    o.log.debug({ code: error.code, detail: error.detail, workload: call.workload }, 'Graph refused a request')
     throw error
   }
 }

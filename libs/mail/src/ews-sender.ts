@@ -105,7 +105,7 @@ function createExchange(o: { pool: Pool; url: URL; options: EwsSenderOptions; tr
     // Exchange refuses good credentials now and then under load: one 401 proves nothing, two do. It comes before any work.
     if (answer.status === 401) answer = await send(call, signal)
     if (answer.status === 200 || (answer.status === 500 && looksLikeSoap(answer.text))) return answer.text
-    o.options.log.warn({ status: answer.status, ...answer.diagnostics }, 'EWS answered without an EWS answer')
+    o.options.log.warn({ httpStatus: answer.status, detail: answer.diagnostics }, 'EWS answered without an EWS answer')
     throw classifyStatus(answer.status, answer.retryAfterMs)
   }
 }

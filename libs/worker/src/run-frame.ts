@@ -176,7 +176,7 @@ function exitOnSignals(stop: AbortController, shutdownMs: number, log: Logger): 
 function exitOnDefect(log: Logger): void {
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
-      log.fatal({ err: error }, `Defect: ${event}`)
+      log.fatal({ err: error, event }, 'Defect: nobody has caught an error')
       process.exit(EXIT_CODES.failed)
     })
   }

@@ -161,7 +161,7 @@ describe('a worker process that cannot run', () => {
     const { code, errors } = run({ ...BASE, WORKER_STUB: 'defect' })
 
     expect(await code).toBe(1)
-    expect(errors()).toContain('Defect: unhandledRejection')
+    expect(errors()).toContain('"event":"unhandledRejection","msg":"Defect')
     expect(errors()).not.toContain('hunter2')
   })
 

@@ -44,7 +44,8 @@ async function lookUpEverything({ message, deps, signal }: Refresh): Promise<Rec
   if (run?.is_ready === true) return {}
   const startedAt = performance.now()
   const counts = await refreshEverything(message.syncRunId, deps, signal)
-  deps.log.info({ ...counts, syncRunId: message.syncRunId, durationMs: Math.round(performance.now() - startedAt) }, 'Looked up')
+  const durationMs = Math.round(performance.now() - startedAt)
+  deps.log.info({ counts, syncRunId: message.syncRunId, durationMs }, 'Looked up')
   return counts
 }
 
@@ -61,7 +62,12 @@ async function lookUpChanges(refresh: Refresh): Promise<Record<string, number>> 
 
 /** What an administrator has to put right ends the run at once; everything else is tried again, and ends it at the last attempt. */
 async function settleFailure(refresh: Refresh, error: unknown): Promise<Outcome> {
-  const { context, deps, signal } = refresh
+  const {
+    message: { syncRunId },
+    context,
+    deps,
+    signal,
+  } = refresh
   signal.throwIfAborted()
   deps.noteFailure(error)
   // Graph says itself when it will answer again.
@@ -70,7 +76,7 @@ async function settleFailure(refresh: Refresh, error: unknown): Promise<Outcome>
   const code = isPermanent || error instanceof RetryableError ? error.code : 'unexpected'
   // While Graph is down nothing spends an attempt, so this is never the last one.
   const isOver = isPermanent || (context.attempt >= deps.maxAttempts && judgeGraphFailure(error) === undefined)
-  deps.log.warn({ err: error, code, isOver }, 'Reading Graph failed')
+  deps.log.warn({ err: error, code, isOver, syncRunId, attempt: context.attempt }, 'Reading Graph failed')
   const message = error instanceof Error ? error.message.slice(0, 1_000) : String(error)
   await progress(refresh, isOver ? 'failed' : 'looking-up', {}, { code, message })
   if (isPermanent) return done

@@ -33,11 +33,12 @@ export function startScheduler(deps: ControlDeps, signal: AbortSignal): AsyncDis
 async function startAll(syncType: SyncType, deps: ControlDeps, signal: AbortSignal): Promise<void> {
   const cause = scheduleCause(deps.now())
   for (const organization of deps.settings.organizations) {
+    const organizationId = organizationIdOf(organization.name)
     try {
-      await startSync({ organizationId: organizationIdOf(organization.name), syncType, cause }, deps, signal)
+      await startSync({ organizationId, syncType, cause }, deps, signal)
     } catch (error) {
       // The next organisation has its own Exchange and its own run; this one is tried again when the clock says so.
-      deps.log.error({ err: error, organization: organization.name, syncType }, 'A scheduled sync could not be started')
+      deps.log.error({ err: error, organizationId, syncType }, 'A scheduled sync could not be started')
     }
   }
 }

@@ -46,7 +46,7 @@ it('raises the alarm once when messages came that no queue takes, and again when
       log: {
         debug() {},
         error: (fields: object) => {
-          alarms.push((fields as { ready: number }).ready)
+          alarms.push((fields as { count: number }).count)
           raised[alarms.length - 1]?.resolve()
         },
       },

@@ -64,9 +64,10 @@ async function run(sync: Sync): Promise<void> {
   await progress(sync, 'discovered', counts)
   const publishedMs = Math.round(performance.now() - startedAt)
   const { syncRunId } = message
-  deps.log.info({ organization: organization.name, syncRunId, ...counts, readMs, storedMs, publishedMs }, 'Discovered')
+  const organizationId = organization.id
+  deps.log.info({ organizationId, syncRunId, counts, readMs, storedMs, publishedMs }, 'Discovered')
   for (const row of [...lists.devices.rejected, ...lists.mailboxes.rejected].slice(0, 20))
-    deps.log.warn({ organization: organization.name, ...row }, 'Exchange gave a row that is not what it promises')
+    deps.log.warn({ organizationId, row }, 'Exchange gave a row that is not what it promises')
   await facts?.settings
 }
 
@@ -78,7 +79,7 @@ function startFacts(sync: Sync, exchange: Exchange, lists: BulkLists) {
   const { organization, deps, signal } = sync
   const facts = { exchange, organization, observedAt: lists.observedAt, deps, signal }
   const warn = (error: unknown): Record<string, number> => {
-    deps.log.warn({ err: error, organization: organization.name }, 'Reading the servers or settings of Exchange failed')
+    deps.log.warn({ err: error, organizationId: organization.id }, 'Reading the servers or settings of Exchange failed')
     return {}
   }
   const servers = readServers(facts).catch(warn)
@@ -110,7 +111,8 @@ async function settleFailure(sync: Sync, error: unknown): Promise<Outcome> {
   const code = isPermanent || error instanceof RetryableError ? error.code : 'unexpected'
   const message = error instanceof Error ? error.message.slice(0, 1_000) : String(error)
   const isOver = isPermanent || context.attempt >= deps.maxAttempts
-  deps.log.warn({ err: error, organization: organization.name, code, isOver }, 'Reading Exchange failed')
+  const about = { organizationId: organization.id, syncRunId: sync.message.syncRunId, attempt: context.attempt }
+  deps.log.warn({ ...about, err: error, code, isOver }, 'Reading Exchange failed')
   await progress(sync, isOver ? 'failed' : 'discovering', {}, { code, message })
   if (code === 'exchange-authentication-failed') await organization.disconnect()
   if (isPermanent) return done

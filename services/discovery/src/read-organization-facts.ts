@@ -45,7 +45,7 @@ export async function readSettings({
   const { policies } = await exchange.readMailboxPolicies(signal)
   const refusing = policies.filter((policy) => policy.allowNonProvisionableDevices === false).map((policy) => policy.name)
   deps.log.info(
-    { organization: organization.name, defaultAccessLevel: settings.defaultAccessLevel, rules: rules.length, refusing },
+    { organizationId: organization.id, defaultAccessLevel: settings.defaultAccessLevel, rules: rules.length, refusing },
     'Read the organisation settings of Exchange; a device that fails one of the refusing mailbox policies is blocked whatever we allow',
   )
   return { deviceClasses: classes.length, accessRules: rules.length, mailboxPolicies: policies.length }

@@ -55,7 +55,7 @@ function connectAhead(organization: Organization, { log, signal }: Worker): void
   organization.connect(signal).catch((error: unknown) => {
     if (signal.aborted) return
     organization.noteFailure(error)
-    log.warn({ err: error, organization: organization.name }, 'Exchange cannot be connected; the next sync tries again')
+    log.warn({ err: error, organizationId: organization.id }, 'Exchange cannot be connected; the next sync tries again')
   })
 }
 

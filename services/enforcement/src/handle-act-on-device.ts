@@ -51,7 +51,7 @@ export async function handleActOnDevice(
     if (!(await isStillThere(message, { exchange, deviceId, context, options }))) return done
     const how = await actOnce(message.messageId, deps.pool, () => act(message, exchange, options))
     const { action, requestedBy } = message
-    if (how === 'acted') deps.log.info({ deviceId: message.deviceId, action, requestedBy }, 'Acted on a device')
+    if (how === 'acted') deps.log.info({ deviceId: message.deviceId, action, actor: requestedBy }, 'Acted on a device')
     return done
   })
 }

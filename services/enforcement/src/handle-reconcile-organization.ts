@@ -35,7 +35,10 @@ export async function handleReconcileOrganization(
     const { rules, complete } = await exchange.readDeviceAccessRules(options.signal)
     const changes = planOrganizationChange(desired, { ...settings, rules })
     if (desired.report_only || !complete) {
-      deps.log.info({ organizationId: organization.id, changes, complete }, 'Organisation settings differ, nothing is written')
+      deps.log.info(
+        { organizationId: organization.id, changes, isComplete: complete },
+        'Organisation settings differ, nothing is written',
+      )
       return done
     }
     for (const change of changes) {
@@ -44,7 +47,7 @@ export async function handleReconcileOrganization(
         return later(NOT_READY_MS, 'connector-replaced')
       }
       await carryOut(change, exchange, options)
-      deps.log.info({ organizationId: organization.id, change }, 'Changed the settings of the organisation')
+      deps.log.info({ organizationId: organization.id, changes: [change] }, 'Changed the settings of the organisation')
     }
     return done
   })

@@ -12,8 +12,8 @@ export function startPruning(
   let pruning = Promise.resolve()
   const prune = async (): Promise<void> => {
     try {
-      const pruned = await pruneProcessedMessages(pool, { service: 'enforcement', olderThanMs: KEPT_MS })
-      log.debug({ pruned }, 'Forgot old messages')
+      const count = await pruneProcessedMessages(pool, { service: 'enforcement', olderThanMs: KEPT_MS })
+      log.debug({ count }, 'Forgot old messages')
     } catch (error) {
       log.warn({ err: error }, 'Old messages could not be forgotten; it is tried again in some hours')
     }

@@ -295,7 +295,7 @@ export class RemotingRunspacePool implements RunspacePool {
     const now = this.options.clock.now()
     this.counts.pausedMs += Math.max(0, now + ms - Math.max(now, this.scheduler.pauseEnds))
     this.scheduler.pause(now, ms)
-    this.options.log.warn({ waitMs: ms }, 'Exchange asks for a pause')
+    this.options.log.warn({ delayMs: ms }, 'Exchange asks for a pause')
   }
 
   private sweepLater(): void {

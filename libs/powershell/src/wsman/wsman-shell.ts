@@ -83,7 +83,7 @@ export class WsmanShell implements RemoteShell {
       const { fault, shellId: created } = await this.exchange({ action: 'create', mayHaveRun: false, write })
       if (fault !== undefined && isRedirection(fault)) {
         const next = followRedirection(fault.location, visited)
-        this.options.log.info({ from: this.url.href, to: next.href, hop: visited.length }, 'The endpoint redirects')
+        this.options.log.info({ fromUrl: this.url.href, url: next.href, hop: visited.length }, 'The endpoint redirects')
         visited.push(next)
         this.moveTo(next)
         continue

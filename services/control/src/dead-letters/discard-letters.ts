@@ -57,7 +57,7 @@ export async function discardLetters(
   } finally {
     const detail = { filter, reason, hash: selection.hash, selected: selection.count, discarded }
     await insertDeadLetterAction(deps.db, { action: 'discard', services, actor, detail, at })
-    deps.log.info({ actor, services, selected: selection.count, discarded }, 'Dead letters were discarded')
+    deps.log.info({ actor, services, selected: selection.count, count: discarded }, 'Dead letters were discarded')
   }
   return { kind: 'discarded', selection, discarded }
 }

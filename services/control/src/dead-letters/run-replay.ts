@@ -139,5 +139,5 @@ async function end(
     })
     return true
   })
-  if (hasEnded) deps.log.info({ replayId: run.id, state, counts, problem }, 'A replay has ended')
+  if (hasEnded) deps.log.info({ replayId: run.id, status: state, counts, problem }, 'A replay has ended')
 }

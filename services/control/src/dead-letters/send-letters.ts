@@ -90,7 +90,7 @@ async function send(letter: DeadLetter, { run, stop, abandon, deps }: Sending): 
   const plan = planReplay(letter, { replayId: run.id, to: targetOf(run.options.to) })
   // The selection holds what could be sent then; a build that has been changed since may refuse it.
   if (plan.kind === 'refused') {
-    deps.log.warn({ replayId: run.id, messageId: letter.key, code: plan.code, why: plan.why }, 'A letter is not sent')
+    deps.log.warn({ replayId: run.id, messageId: letter.key, code: plan.code, reason: plan.why }, 'A letter is not sent')
     return 'leave'
   }
   // Rejects only when it is stopped meanwhile.

@@ -21,7 +21,7 @@ export function startDepthWatch(options: DepthWatchOptions): AsyncDisposable {
     const depths = await read(signal)
     for (const [queue, ready] of depths) set(queue, ready)
     const now = depths.get(UNROUTED) ?? 0
-    if (now > unrouted) log.error({ queue: UNROUTED, ready: now }, 'No queue takes some messages: apply the topology')
+    if (now > unrouted) log.error({ queue: UNROUTED, count: now }, 'No queue takes some messages: apply the topology')
     unrouted = now
   }
   const onFailure = (error: unknown): void => log.debug({ err: error }, 'The queues could not be looked at')
