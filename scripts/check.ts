@@ -7,6 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { listDashboardFiles } from '../deploy/grafana/src/list-dashboards.ts'
 import { findBreaches } from './check-boundaries.ts'
+import { findLogBreaches, readVocabulary } from './check-log-calls.ts'
 import { findRefusedLicences } from './find-refused-licences.ts'
 import { formatLicences } from './format-licences.ts'
 import type { Lock } from './list-locked-packages.ts'
@@ -44,6 +45,13 @@ const steps: Step[] = [
   }),
   { name: 'boundaries of folders', run: () => Promise.resolve(findBreaches(listSourceFiles(ROOT)).join('\n')) },
   { name: 'licences', run: () => Promise.resolve(findRefusedLicences(readLock()).join('\n')) },
+  {
+    name: 'words of the log',
+    run: () => {
+      const vocabulary = readVocabulary(readFileSync(join(ROOT, 'docs/operations/logs.md'), 'utf8'))
+      return Promise.resolve(findLogBreaches(listSourceFiles(ROOT), vocabulary).join('\n'))
+    },
+  },
   {
     name: 'generated documents',
     run: async () => {
