@@ -13,10 +13,10 @@ export function startTestSystem(options: Partial<SystemOptions>, signal: AbortSi
       copies: {},
       faultsFile: undefined,
       reportOnly: false,
-      env: sharedParts(),
       log: () => {},
       onWorkerEvent: () => {},
       ...options,
+      env: { ...sharedParts(), ...options.env },
     },
     signal,
   )
