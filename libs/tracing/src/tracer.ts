@@ -88,7 +88,7 @@ export class Tracer {
 }
 
 /** The stable code of one of our errors, or else the kind of error: never its text, which may name people. */
-export function errorCodeOf(error: unknown): string {
+function errorCodeOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

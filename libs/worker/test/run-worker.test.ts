@@ -83,12 +83,14 @@ describe('a worker with a real broker and a real database', () => {
       )
 
     const worker = startProcess(WORKER, env)
-    await worker.line('{"ready"')
+    const { healthUrl } = JSON.parse(await worker.line('{"ready"')) as { healthUrl: string }
+    const metrics = await (await fetch(`${healthUrl}/metrics`)).text()
     await publish()
     await worker.line('handled')
     worker.child.kill('SIGTERM')
     const code = await worker.code
 
+    expect(metrics).toContain('gatehouse_spans_total{fate="dropped",worker="discovery"} 0')
     expect([code, collector.faults]).toEqual([0, []])
     expect(collector.spans).toMatchObject([
       {
