@@ -220,19 +220,20 @@ export class MessageConsumer implements Consumer {
     this.limit.ended(signalOf(run, ended), { startedAt: run.startedAt, inHand: this.busy })
     const ending = this.blameDependency(run, ended)
     const verdict = planOutcome(ending, run.facts, this.policy, this.clock)
-    this.tracer
-      .within(run.span, () => settleDelivery(verdict, run, this.settle))
-      .then(
-        (outcome) => {
-          noteSettled({ run, verdict, outcome }, this.brokerOptions)
-          this.release(run)
-        },
-        (error) => {
-          const { messageId } = run.delivery.raw.properties
-          this.brokerOptions.log.error({ err: error, queue: run.delivery.queue, messageId }, 'Cannot settle a message')
-          this.release(run)
-        },
-      )
+    const settle = () => settleDelivery(verdict, run, this.settle)
+    // An acknowledgement logs nothing, and entering a span is not free.
+    const settling = verdict.kind === 'acknowledge' ? settle() : this.tracer.within(run.span, settle)
+    settling.then(
+      (outcome) => {
+        noteSettled({ run, verdict, outcome }, this.brokerOptions)
+        this.release(run)
+      },
+      (error) => {
+        const { messageId } = run.delivery.raw.properties
+        this.brokerOptions.log.error({ err: error, queue: run.delivery.queue, messageId }, 'Cannot settle a message')
+        this.release(run)
+      },
+    )
   }
 
   /** What failed because a dependency is down waits without having spent an attempt, and keeps the others from trying. */
