@@ -32,7 +32,10 @@ describeWithEngine('a container that cannot start', { timeout: 200_000 }, () => 
     return project.run(['run', '--rm', '--no-deps', '-T', ...variables, service])
   }
   /** What a worker says last. */
-  const lastLineOf = ({ err, out }: Ended): { level: number; msg: string; code?: string; err?: { stack?: string } } => {
+  const lastLineOf = ({
+    err,
+    out,
+  }: Ended): { level: number; msg: string; reason: string; code?: string; err?: { stack?: string } } => {
     const lines = `${out}\n${err}`.split('\n').filter((line) => line.startsWith('{"level"'))
     return JSON.parse(lines.at(-1) ?? '{}')
   }
@@ -65,7 +68,7 @@ describeWithEngine('a container that cannot start', { timeout: 200_000 }, () => 
     await writeFile(path, secret, { mode: 0o444 })
 
     expect(ended.code).toBe(2)
-    expect(lastLineOf(ended).msg).toContain('/run/secrets/broker/gh-notification')
+    expect(lastLineOf(ended).reason).toContain('/run/secrets/broker/gh-notification')
   })
 
   it('names the port that is in use', async () => {
@@ -83,8 +86,8 @@ describeWithEngine('a container that cannot start', { timeout: 200_000 }, () => 
     const ended = await runOnce('discovery', { GATEHOUSE_BROKER_URL: 'amqp://rabbitmq:5672/another' })
 
     expect([2, 3]).toContain(ended.code)
-    expect(lastLineOf(ended).msg).toMatch(/another/)
-    expect(lastLineOf(ended).msg).toContain('gatehouse topology apply')
+    expect(lastLineOf(ended).reason).toMatch(/another/)
+    expect(lastLineOf(ended).reason).toContain('gatehouse topology apply')
   })
 
   it('waits for a broker that is not there, and ends with 3', async () => {
@@ -107,7 +110,7 @@ describeWithEngine('a container that cannot start', { timeout: 200_000 }, () => 
     )
 
     expect(worker.code).toBe(1)
-    expect(lastLineOf(worker).msg).toContain('9999-names-away')
+    expect(lastLineOf(worker).reason).toContain('9999-names-away')
     expect(migrate.code).toBe(1)
     expect(migrate.err).toMatch(/^gatehouse: .*9999-names-away.*$/m)
   })

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
 import type { Tracer } from '@gatehouse/tracing'
 import type { Registry } from 'prom-client'
-import type { Logger } from './create-logger.ts'
+import { createLogger, type Logger } from './create-logger.ts'
 import { createMetrics } from './create-metrics.ts'
 import { delayExit } from './delay-exit.ts'
 import { exitCodeOf } from './exit-code-of.ts'
@@ -75,7 +75,7 @@ function readSettings({ name, argv, env }: Pick<FrameOptions<never>, 'name' | 'a
     return loadSettings({ env, ...(values.config === undefined ? {} : { path: values.config }) })
   } catch (error) {
     const said = explainFailure(error) ?? (error instanceof Error ? error.message : String(error))
-    createLogger({ name, level: 'fatal' }).fatal({ exitCode: EXIT_CODES.settings }, `Cannot start: ${said}`)
+    createLogger({ name, level: 'fatal' }).fatal({ exitCode: EXIT_CODES.settings, reason: said }, 'Cannot start')
     return undefined
   }
 }
@@ -130,7 +130,7 @@ async function stand<P extends Parts & AsyncDisposable>(frame: Frame, options: F
 function tellCannotStart(error: unknown, log: Logger): number {
   const [exitCode, said] = [exitCodeOf(error), explainFailure(error)]
   if (said === undefined) log.fatal({ err: error, exitCode }, 'Cannot start: a defect')
-  else log.fatal({ code: (error as PermanentError | RetryableError).code, exitCode }, `Cannot start: ${said}`)
+  else log.fatal({ code: (error as PermanentError | RetryableError).code, exitCode, reason: said }, 'Cannot start')
   return exitCode
 }
 

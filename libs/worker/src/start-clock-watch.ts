@@ -37,7 +37,7 @@ export async function startClockWatch(options: ClockWatchOptions): Promise<Clock
     seconds = await measure()
     setSkew(seconds)
     const isWrong = Math.abs(seconds) > secondsMax
-    if (isWrong) log.warn({ skewSeconds: seconds }, describe(seconds, secondsMax))
+    if (isWrong) log.warn({ skewSeconds: seconds, reason: describe(seconds, secondsMax) }, 'The clock is wrong')
     else if (wasWrong) log.info({ skewSeconds: seconds }, 'The clock is right again')
   }
   const timer = setInterval(() => {

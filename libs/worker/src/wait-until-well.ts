@@ -20,7 +20,7 @@ export async function waitUntilWell(
     const problem = await o.find()
     if (problem === undefined) return
     const said = explainFailure(problem) ?? ''
-    if (told !== said) o.log.warn({ problem: said }, `Waiting for the ${o.what}`)
+    if (told !== said) o.log.warn({ dependency: o.what, reason: said }, 'Waiting for what it needs')
     told = said
     if (signal.aborted) throw problem
     // An abort ends the wait early and is told above, with the last problem instead of just the abort.

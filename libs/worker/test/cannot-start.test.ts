@@ -90,7 +90,7 @@ describe('a worker and its database', () => {
       GATEHOUSE_BROKER_URL: vhost.amqpUrl,
       GATEHOUSE_DATABASE_URL: database.url,
     })
-    await until(() => worker.errors().includes('Waiting for the database'))
+    await until(() => worker.errors().includes('"dependency":"database"'))
 
     await migrate(store.db)
 
