@@ -143,6 +143,12 @@ export class ComposeProject implements AsyncDisposable {
     }
   }
 
+  /** Deletes secrets and lets `gatehouse init` make them anew, with everything that holds them. */
+  async renewSecrets(files: readonly string[]): Promise<void> {
+    for (const file of files) await rm(join(this.directory, 'secrets', file))
+    await runGatehouse(['init', '--demo', '--directory', this.directory])
+  }
+
   async exchangeState(): Promise<ExchangeState> {
     return (await this.simulator('8443', 'GET', '/__simulator/state?brief')) as ExchangeState
   }

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ComposeProject } from './compose-project.ts'
@@ -6,6 +8,7 @@ import { describeWithEngine } from './needs-engine.ts'
 
 /** Long enough for a sync to be under way whatever happens to it. */
 const SIZE = { devices: 1_000, latencyMs: 400 }
+const WORKERS = ['control', 'discovery', 'compliance-lookup', 'enforcement', 'notification']
 const AWAY_MS = 20_000
 const WRITES_BEFORE = 60
 
@@ -59,6 +62,20 @@ describeWithEngine('a sync in containers', { timeout: 300_000 }, () => {
     'ends right, with no mail twice, when the container of %s is killed',
     (service, { signal }) => syncDuring(`${service} killed`, kill(service), signal),
   )
+
+  it('ends right, with no mail twice, when the passwords of database, broker and API are made anew in its middle', async ({
+    signal,
+  }) => {
+    const renew = async (): Promise<void> => {
+      await project.renewSecrets(['database-password', 'api-token', ...WORKERS.map((worker) => `broker/gh-${worker}`)])
+      const password = (await readFile(join(project.directory, 'secrets', 'database-password'), 'utf8')).trim()
+      const psql = ['exec', '-T', '-u', 'postgres', 'postgres', 'psql', '-q', 'gatehouse', '-c']
+      await project.must([...psql, `alter role gatehouse password '${password}'`])
+      await project.must(['up', '--no-deps', '--force-recreate', 'topology'])
+      for (const worker of WORKERS) await project.up('--no-deps', '--force-recreate', worker)
+    }
+    await syncDuring('secrets made anew', renew, signal)
+  })
 
   it.for(['rabbitmq', 'postgres'])('ends right, with no mail twice, when %s is stopped for 20 seconds', (service, { signal }) =>
     syncDuring(`${service} away for 20 s`, outage(service), signal),
