@@ -110,7 +110,7 @@ describe('a verb in a checkout', () => {
 
     const unknown = run(checkout, ['constructor'])
     expect(await unknown.code).toBe(2)
-    expect(unknown.stderr()).toContain('<test|unit|check|gatehouse|demo|bench|fuzz|torture|campaign>')
+    expect(unknown.stderr()).toMatch(/<test\|unit\|.*\|campaign>/)
     await run(checkout, ['gatehouse']).code
     const bench = run(checkout, ['bench', '../../x'])
     expect(await bench.code).toBe(2)

@@ -46,7 +46,7 @@ describe('a redirection', () => {
     expect(second.requests[0]?.body).toContain(`<wsa:To>${second.url}`)
     expect(second.shells.size).toBe(0)
     expect(attached).toEqual([`${second.url}?PSVersion=5.1.17763.1`])
-    expect(said).toContainEqual(expect.objectContaining({ hop: 1, from: expect.stringContaining(first.url) }))
+    expect(said).toContainEqual(expect.objectContaining({ hop: 1, fromUrl: expect.stringContaining(first.url) }))
   })
 
   test('in a circle is refused for good, naming where it went', async () => {

@@ -67,14 +67,14 @@ export type RunReadiness = { is_over: boolean; is_ready: boolean }
 
 /**
  * Whether the decisions of a sync run may be made: a full sync waits for its own refresh, or for another that began after it
- * did and read the groups of the policy in force; any other needs that there ever was one. Undefined when control knows no such
- * run.
+ * did and read the groups of the policy in force; any other needs that there ever was one. A refresh knows when it began to the
+ * millisecond, so a run is taken for as old as that. Undefined when control knows no such run.
  */
 export async function readRunReadiness(pool: Store['pool'], syncRunId: string): Promise<RunReadiness | undefined> {
   const { rows } = await pool.query<RunReadiness>(
     `select r.status in ('failed') as is_over,
        c.name is not null and (r.sync_type <> 'fullSync' or c.sync_run_id = r.id or (
-         coalesce((c.counts->>'${BEGAN}')::bigint >= extract(epoch from r.started_at) * 1000, false)
+         coalesce((c.counts->>'${BEGAN}')::bigint >= floor(extract(epoch from r.started_at) * 1000), false)
          and c.value = (select array_to_string(array(
            select distinct g collate "C" from unnest(p.included_groups || p.excluded_groups) as g order by 1), ' ')
            from policies p order by p.version desc limit 1))) as is_ready

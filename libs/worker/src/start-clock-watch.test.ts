@@ -33,7 +33,7 @@ describe('the watch over the clock', () => {
     const said: string[] = []
     const clock = { oursMs: NOON, isAway: false }
     const query = () => (clock.isAway ? Promise.reject(new Error('Away')) : Promise.resolve({ rows: [{ at: new Date(NOON) }] }))
-    const say = (_fields: object, text: string) => void said.push(text)
+    const say = ({ reason }: { reason?: string }, text: string) => void said.push(reason ?? text)
     const metrics = new Registry()
     const watch = await startClockWatch({
       pool: { query } as unknown as Store['pool'],

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { MessageContext } from '@gatehouse/broker'
 import { createMessage, type Lane, type MessageOf, type MessageType, type Outcome } from '@gatehouse/messages'
 import { AdvisoryLocks, createDatabase, readRunReadiness, type Store } from '@gatehouse/store'
+import { until } from '../../../test/environment/until.ts'
 import type { ComplianceLookupDeps } from '../src/compliance-lookup-deps.ts'
 import { decideMailbox } from '../src/decide-mailbox.ts'
 import { createDecisionStore } from '../src/decision-store.ts'
@@ -18,6 +19,9 @@ export type Published = {
 }[MessageType]
 
 export type DecisionRow = { device_id: string; access: string; exemption: string; reason: string }
+
+const HELD_LOCKS = `select 1 from pg_locks l join pg_database d on d.oid = l.database
+  where l.locktype = 'advisory' and d.datname = current_database()`
 
 /** Everything a test can have left behind, in an order that foreign keys do not mind. */
 const TABLES =
@@ -156,6 +160,8 @@ export class ComplianceLookupFixture implements AsyncDisposable {
     const message = createMessage('compliance-lookup.refresh', { kind, syncRunId: run })
     const context = this.#context(o.attempt)
     const outcome = await handleRefresh(message, context, o.deps ?? this.createCopy(), AbortSignal.timeout(20_000))
+    // A lock is given back without waiting for PostgreSQL to say so; the next copy must find it free.
+    if (outcome.kind === 'done') await until(async () => (await this.query(HELD_LOCKS)).length === 0)
     return { run, outcome }
   }
 

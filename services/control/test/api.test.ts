@@ -192,6 +192,31 @@ describe('devices', () => {
     expect(why.body.nextSteps.length).toBeGreaterThan(0)
   })
 
+  it("tell an administrator's entry from ours in the other list", async () => {
+    const mailbox = await insertMailbox(fixture.store, {})
+    const deviceId = `dev${mailbox.mailboxId.slice(0, 8)}`
+    await fixture.store.db
+      .updateTable('mailboxes')
+      .set({ blocked_device_ids: [deviceId] })
+      .where('id', '=', mailbox.mailboxId)
+      .execute()
+    await fixture.store.db
+      .insertInto('own_exemptions')
+      .values({
+        mailbox_id: mailbox.mailboxId,
+        device_id_key: deviceId,
+        list: 'allow',
+        device_id: deviceId,
+        change_id: randomUUID(),
+        created_at: new Date(),
+      })
+      .execute()
+
+    const { body } = await call('GET', `/api/devices/${mailbox.partnershipId}/why`)
+
+    expect(body.story.join('\n')).toContain("in the blocked list of its mailbox; the entry is an administrator's")
+  })
+
   it('are found by any of their names, taken literally', async () => {
     const { mailboxId, partnershipId } = await insertMailbox(fixture.store, {})
     const count = async (search: string) => (await call('GET', `/api/devices?search=${encodeURIComponent(search)}`)).body.count

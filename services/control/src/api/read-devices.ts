@@ -64,6 +64,7 @@ export async function readDevices(db: Kysely<Database>, query: DeviceQuery): Pro
 }
 
 function devicesWhere(query: DeviceQuery) {
+  const isInBlockedList = sql`lower(p.device_id) = any (lower(coalesce(w.new_blocked, m.blocked_device_ids)::text)::text[])`
   const text = query.search?.trim().slice(0, 200) ?? ''
   const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
   const found =
@@ -91,8 +92,9 @@ function devicesWhere(query: DeviceQuery) {
         p.first_sync_time as "firstSyncTime", p.observed_at as "observedAt", p.device_access_state as "deviceAccessState",
         p.device_access_state_reason as "deviceAccessStateReason",
         lower(p.device_id) = any (lower(coalesce(w.new_allowed, m.allowed_device_ids)::text)::text[]) as "isInAllowedList",
-        lower(p.device_id) = any (lower(coalesce(w.new_blocked, m.blocked_device_ids)::text)::text[]) as "isInBlockedList",
-        exists (select 1 from own_exemptions e where e.mailbox_id = m.id and e.device_id_key = lower(trim(p.device_id))) as "isOwnEntry",
+        ${isInBlockedList} as "isInBlockedList",
+        exists (select 1 from own_exemptions e where e.mailbox_id = m.id and e.device_id_key = lower(trim(p.device_id))
+          and e.list = case when ${isInBlockedList} then 'block' else 'allow' end) as "isOwnEntry",
         w.id is not null as has_changed,
         d.access, d.exemption, d.reason, d.decided_at as "decidedAt"
       from device_partnerships p
