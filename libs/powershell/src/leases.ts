@@ -4,6 +4,8 @@ export type ShellAddress = { readonly shellId: string; readonly url: string; rea
 /** The right to have one shell open, out of the budget of one account shared by all copies of all workers. */
 export interface Lease {
   readonly id: string
+  /** So long it counts from the moment at which it was taken or renewed. */
+  readonly validMs: number
   renew(): Promise<void>
   attach(shell: ShellAddress): Promise<void>
   /** The shell was deleted on the server. */

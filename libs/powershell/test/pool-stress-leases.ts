@@ -27,6 +27,7 @@ export function createLeaseBudget(o: { max: number; idleMs: number; now: () => n
   }
   const createLease = (id: string): Lease => ({
     id,
+    validMs: o.idleMs,
     renew: () => use(id, 'renew'),
     attach: () => use(id, 'attach'),
     release: async () => {

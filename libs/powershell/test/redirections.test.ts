@@ -23,6 +23,7 @@ describe('a redirection', () => {
     const attached: string[] = []
     const lease: Lease = {
       id: 'l1',
+      validMs: 60_000,
       renew: async () => {},
       attach: async ({ url }) => void attached.push(url),
       release: async () => {},

@@ -101,6 +101,7 @@ describe('shells', () => {
         const id = `lease-${left--}`
         return {
           id,
+          validMs: 60_000,
           renew: async () => {},
           attach: async ({ cookie }) => void log.push(`attach ${id} ${cookie?.slice(0, 9)}`),
           release: async () => void log.push(`release ${id}`),

@@ -5,6 +5,8 @@ import type { Store } from './create-database.ts'
 
 export type RunspaceLease = {
   readonly id: string
+  /** So long it counts from the moment at which it was taken or renewed. */
+  readonly validMs: number
   renew(): Promise<void>
   attach(shell: { shellId: string; url: string; cookie: string | undefined }): Promise<void>
   /** The shell was deleted on the server. */
@@ -78,6 +80,7 @@ function createLease(id: string, o: RunspaceLeasesOptions): RunspaceLease {
     )
   return {
     id,
+    validMs: o.idleTimeoutMs + MARGIN_MS,
     async renew() {
       await expireIn(o.idleTimeoutMs + MARGIN_MS)
     },

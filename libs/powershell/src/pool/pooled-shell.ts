@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { EngineLog } from '../engine-log.ts'
 import type { Lease, LeaseBroker } from '../leases.ts'
 import type { Command } from '../protocol/command.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
 import type { RemoteShell } from './remote-shell.ts'
 import { Runspace } from './runspace.ts'
 
@@ -30,9 +31,7 @@ export class PooledShell {
   idleSince = 0
   private readonly options: PooledShellOptions
   private readonly lease: Lease | undefined
-  private cancelRenewal: (() => void) | undefined
-  private leaseLost = false
-  private isClosed = false
+  private keeper: LeaseKeeper | undefined
   /** False while there cannot be a shell on the server. */
   private mayExist = false
 
@@ -50,6 +49,7 @@ export class PooledShell {
    */
   static async open(id: number, options: PooledShellOptions, signal: AbortSignal): Promise<PooledShell> {
     const { leases, clock, stopMs, resultBytesMax, onThrottled } = options
+    const askedAt = clock.now()
     const lease = await leases?.acquire(signal)
     if (leases !== undefined && lease === undefined) {
       throw new RetryableError('runspace-lease-unavailable', 'All shells of the account are in use', {
@@ -65,7 +65,7 @@ export class PooledShell {
       await opened.giveUp()
       throw error
     }
-    opened.renewLater()
+    if (lease !== undefined) opened.keeper = new LeaseKeeper(lease, askedAt, { ...options, renewMs: options.leaseRenewMs })
     return opened
   }
 
@@ -76,13 +76,12 @@ export class PooledShell {
 
   /** Not for another command: lost, about to end, or its lease was not kept and the budget may already be given to another. */
   get mustClose(): boolean {
-    return this.leaseLost || this.isLost || this.runspace.shell.ending !== undefined
+    return this.keeper?.isLost === true || this.isLost || this.runspace.shell.ending !== undefined
   }
 
   /** Deletes the shell on the server, within `closeMs`; never throws. */
   async close(): Promise<void> {
-    this.isClosed = true
-    this.cancelRenewal?.()
+    this.keeper?.stop()
     const { shell } = this.runspace
     const deleted = !this.mayExist || (await this.deleteShell(shell))
     await shell.destroy().catch(() => {})
@@ -148,22 +147,6 @@ export class PooledShell {
     throw new RetryableError('runspace-preparation-failed', `${command.name}: ${error.message}`, {
       detail: { fullyQualifiedErrorId: error.fullyQualifiedErrorId, mayHaveRun: true },
     })
-  }
-
-  private renewLater(): void {
-    const { lease } = this
-    if (lease === undefined) return
-    this.cancelRenewal = this.options.clock.setTimeout(() => {
-      lease.renew().then(
-        () => {
-          if (!this.isClosed) this.renewLater()
-        },
-        (error: unknown) => {
-          this.options.log.warn({ leaseId: lease.id, err: error }, 'Lease could not be renewed')
-          this.leaseLost = true
-        },
-      )
-    }, this.options.leaseRenewMs)
   }
 }
 
