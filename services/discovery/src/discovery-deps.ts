@@ -1,4 +1,4 @@
-import type { BrokerConnection } from '@gatehouse/broker'
+import type { Breaker, BrokerConnection } from '@gatehouse/broker'
 import type { Exchange } from '@gatehouse/exchange'
 import type { AdvisoryLocks, Store } from '@gatehouse/store'
 
@@ -10,6 +10,8 @@ export type Organization = {
   readonly connect: (signal: AbortSignal) => Promise<Exchange>
   /** Lets go of the connection: the next call of `connect` makes another, with the secrets as they are then. */
   readonly disconnect: () => Promise<void>
+  /** While it is open the organisation's syncs wait in the ladder. */
+  readonly breaker: Breaker
   /** Whether the two bulk lists may be read at the same time, in a shell each. */
   readonly isParallel: boolean
   /** How many devices a sharply smaller list had that was refused; the same answer twice is believed. */

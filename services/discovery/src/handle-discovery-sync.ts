@@ -17,6 +17,9 @@ type Sync = {
   readonly signal: AbortSignal
 }
 
+/** What it was at when it failed: not to get a connection is never the fault of one sync. */
+type During = 'connect' | 'anything'
+
 /**
  * Reads the devices and mailboxes of one organisation, stores them and publishes the mailboxes to decide. Safe to run twice:
  * it reads everything again and publishes the same mailboxes.
@@ -32,20 +35,26 @@ export async function handleDiscoverySync(
     throw new PermanentError('organization-unknown', 'The organisation is not in the settings of this worker')
   using lock = await deps.locks.tryLock(`discovery:${organization.id}`)
   if (lock === undefined) return later(BUSY_MS, 'sync-running')
+  const waitMs = organization.breaker.tryPass()
+  if (waitMs > 0) return later(waitMs, 'exchange-paused')
   const sync: Sync = { message, context, deps, organization, signal: AbortSignal.any([signal, lock.signal]) }
+  const startedAt = performance.now()
+  let during: During = 'anything'
   try {
-    await run(sync)
+    await progress(sync, 'discovering', {})
+    during = 'connect'
+    const exchange = await organization.connect(sync.signal)
+    during = 'anything'
+    await run(sync, exchange, startedAt)
+    organization.breaker.succeeded()
     return done
   } catch (error) {
-    return await settleFailure(sync, error)
+    return await settleFailure(sync, error, during)
   }
 }
 
-async function run(sync: Sync): Promise<void> {
+async function run(sync: Sync, exchange: Exchange, startedAt: number): Promise<void> {
   const { message, deps, organization, signal } = sync
-  const startedAt = performance.now()
-  await progress(sync, 'discovering', {})
-  const exchange = await organization.connect(signal)
   const lists = await readBulkLists(exchange, { pool: deps.pool, isParallel: organization.isParallel, signal })
   const readMs = Math.round(performance.now() - startedAt)
   const stored = await storeObservation(lists, {
@@ -99,9 +108,14 @@ async function publishMailboxes(sync: Sync, ids: ReadonlySet<string>): Promise<v
   await Promise.all(Array.from({ length: deps.publishMax }, publishNext))
 }
 
-/** What an administrator has to put right ends the run at once; everything else is tried again, and ends it at the last attempt. */
-async function settleFailure(sync: Sync, error: unknown): Promise<Outcome> {
+/**
+ * What an administrator has to put right ends the run at once. An Exchange that is down is waited for, and spends no attempts.
+ * Everything else is tried again, and ends the run at the last attempt.
+ */
+async function settleFailure(sync: Sync, error: unknown, during: During): Promise<Outcome> {
   const { context, deps, organization, signal } = sync
+  // Unless Exchange turns out to be down, this tells nothing of it: let the next one find out.
+  organization.breaker.interrupted()
   signal.throwIfAborted()
   organization.noteFailure(error)
   // Shells come free again by themselves; waiting for one is nobody's failure.
@@ -110,6 +124,12 @@ async function settleFailure(sync: Sync, error: unknown): Promise<Outcome> {
   const isPermanent = error instanceof PermanentError
   const code = isPermanent || error instanceof RetryableError ? error.code : 'unexpected'
   const message = error instanceof Error ? error.message.slice(0, 1_000) : String(error)
+  if (!isPermanent && isDown(error, during)) {
+    deps.log.warn({ err: error, organization: organization.name, code }, 'Exchange is down; the sync waits for it')
+    organization.breaker.failed(error.retryAfterMs, message)
+    await progress(sync, 'discovering', {}, { code, message })
+    return later(organization.breaker.waitMs(), 'exchange-paused')
+  }
   const isOver = isPermanent || context.attempt >= deps.maxAttempts
   const about = { organizationId: organization.id, syncRunId: sync.message.syncRunId, attempt: context.attempt }
   deps.log.warn({ ...about, err: error, code, isOver }, 'Reading Exchange failed')
@@ -117,6 +137,12 @@ async function settleFailure(sync: Sync, error: unknown): Promise<Outcome> {
   if (code === 'exchange-authentication-failed') await organization.disconnect()
   if (isPermanent) return done
   throw error
+}
+
+function isDown(error: unknown, during: During): error is RetryableError {
+  if (!(error instanceof RetryableError)) return false
+  const scope = error.detail['scope']
+  return during === 'connect' || scope === 'organization' || scope === 'server'
 }
 
 async function progress(

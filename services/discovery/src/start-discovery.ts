@@ -1,3 +1,4 @@
+import { Breaker } from '@gatehouse/broker'
 import { createConnector, type Exchange, raceAbort, SESSION_FAULT_CODES } from '@gatehouse/exchange'
 import { AdvisoryLocks, createAccountRecords } from '@gatehouse/store'
 import {
@@ -121,6 +122,7 @@ function createOrganization(
   return {
     id,
     name,
+    breaker: new Breaker({ now: Date.now, random: Math.random }),
     isParallel: exchange.enableParallelCommandSupport,
     refusedDevices: undefined,
     noteFailure: o.noteFailure,

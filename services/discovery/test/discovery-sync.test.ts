@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { MessageContext } from '@gatehouse/broker'
+import { Breaker, type MessageContext } from '@gatehouse/broker'
 import { connectExchange, type Exchange } from '@gatehouse/exchange'
 import { createMessage, type Outcome } from '@gatehouse/messages'
 import { createPopulation, startExchangeSimulator } from '@gatehouse/simulators'
@@ -35,8 +35,10 @@ let password: string
 let simulatorUrl: string
 let published: Published[]
 let hiddenCmdlets: string[]
+let now: number
 
 beforeEach(() => {
+  now = Date.now()
   stack = new AsyncDisposableStack()
   hiddenCmdlets = []
 })
@@ -78,11 +80,15 @@ async function start(): Promise<void> {
   organization = {
     id: randomUUID(),
     name: 'contoso',
+    breaker: new Breaker({ now: () => now, random: () => 0 }),
     isParallel: true,
     refusedDevices: undefined,
     noteFailure: () => {},
     connect: async () => {
       connected ??= connect()
+      connected.catch(() => {
+        connected = undefined
+      })
       return await connected
     },
     disconnect: async () => {
@@ -109,10 +115,14 @@ async function start(): Promise<void> {
   }
 }
 
-function sync(syncType: 'fullSync' | 'deltaSync', syncRunId: string = randomUUID()): Promise<Outcome> {
+function sync(
+  syncType: 'fullSync' | 'deltaSync',
+  syncRunId: string = randomUUID(),
+  { attempt } = { attempt: 1 },
+): Promise<Outcome> {
   published.length = 0
   const message = createMessage('discovery.sync', { organizationId: organization.id, syncType, syncRunId })
-  return handleDiscoverySync(message, context, deps, AbortSignal.timeout(60_000))
+  return handleDiscoverySync(message, { ...context, attempt }, deps, AbortSignal.timeout(60_000))
 }
 
 async function count(from: string): Promise<number> {
@@ -217,7 +227,31 @@ describe('a sync of an organisation', () => {
 
     password = 'changed'
     await sync('fullSync')
+    expect(stages()).toEqual(['discovering', 'discovered'])
+  })
 
+  it('waits for an Exchange that is dead, without spending attempts, and is done when it is back', async () => {
+    await start()
+    const setReachable = (isReachable: boolean) =>
+      fetch(`${simulatorUrl}/faults`, {
+        method: 'POST',
+        body: JSON.stringify(isReachable ? {} : { exchange: { unreachable: true } }),
+        headers: { connection: 'close' },
+      })
+    await setReachable(false)
+    const runId = randomUUID()
+
+    expect(await sync('fullSync', runId, { attempt: deps.maxAttempts })).toMatchObject({
+      kind: 'later',
+      reason: 'exchange-paused',
+    })
+    expect(published.at(-1)).toMatchObject({ stage: 'discovering', problem: { code: expect.any(String) as unknown } })
+    expect(await sync('fullSync', runId)).toMatchObject({ kind: 'later', reason: 'exchange-paused' })
+    expect(stages()).toEqual([])
+    await setReachable(true)
+    now += 60_000
+
+    expect(await sync('fullSync', runId)).toEqual({ kind: 'done' })
     expect(stages()).toEqual(['discovering', 'discovered'])
   })
 
