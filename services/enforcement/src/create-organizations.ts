@@ -11,6 +11,7 @@ import {
 } from '@gatehouse/worker'
 import { ExchangeConnection } from './exchange-connection.ts'
 import type { Organization } from './organization.ts'
+import { Turns } from './turns.ts'
 
 /**
  * So many messages in hand for each runspace: one that runs, one sent ahead, and enough that are being read or recorded. Each more
@@ -67,6 +68,7 @@ function createOrganization(
     runspaces,
     noteFailure,
     inHand: 0,
+    turns: new Turns(),
     writeMs: undefined,
   }
 }

@@ -13,7 +13,6 @@ import { resolveUncertainWrites } from './resolve-uncertain-writes.ts'
 import { writeAccessChange } from './write-access-change.ts'
 
 const BUSY_MS = 500
-const FEW_SHELLS_MS = 2_000
 const NOT_READY_MS = 2_000
 
 /** Safe to run twice: reads both sides again every time and performs only what still differs. */
@@ -26,17 +25,15 @@ export async function handleMailboxDecided(
   const organization = deps.organizations.get(message.organizationId)
   if (organization === undefined)
     throw new PermanentError('organization-unknown', 'The organisation is not in the settings of this worker')
-  const limit = inHandLimit(organization, organization.connection.shellsAllowed)
+  const { connection } = organization
+  const now = { shellsAllowed: connection.shellsAllowed, slotsShare: deps.slots.shareOf(organization) }
   // The pool itself lets what is urgent go first.
-  if (organization.inHand >= limit && context.lane !== 'urgent') return later(FEW_SHELLS_MS, 'organization-busy')
-  organization.inHand++
-  try {
-    using lock = await deps.locks.tryLock(`mailbox:${message.mailboxId}`)
-    if (lock === undefined) return later(BUSY_MS, 'mailbox-locked')
-    return await enforce({ message, context, deps, organization, signal: AbortSignal.any([signal, lock.signal]) })
-  } finally {
-    organization.inHand--
-  }
+  if (organization.inHand >= inHandLimit(organization, now) && context.lane !== 'urgent')
+    return later(deps.slots.nextTurnMs(organization), 'organization-busy')
+  using _slot = deps.slots.take(organization)
+  using lock = await deps.locks.tryLock(`mailbox:${message.mailboxId}`)
+  if (lock === undefined) return later(BUSY_MS, 'mailbox-locked')
+  return await enforce({ message, context, deps, organization, signal: AbortSignal.any([signal, lock.signal]) })
 }
 
 async function enforce(task: Task): Promise<Outcome> {

@@ -1,5 +1,6 @@
 import type { Breaker } from '@gatehouse/broker'
 import type { ExchangeConnection } from './exchange-connection.ts'
+import type { Turns } from './turns.ts'
 
 /** One Exchange organisation as enforcement works on it. */
 export type Organization = {
@@ -17,6 +18,7 @@ export type Organization = {
   /** Takes note, for Prometheus, of what failed at its Exchange. */
   readonly noteFailure: (error: unknown) => void
   inHand: number
+  readonly turns: Turns
   /** What a write takes lately, in milliseconds. */
   writeMs: number | undefined
 }

@@ -11,6 +11,7 @@ import { handleActOnDevice } from './handle-act-on-device.ts'
 import { handleMailboxDecided } from './handle-mailbox-decided.ts'
 import { handleReconcileOrganization } from './handle-reconcile-organization.ts'
 import type { Organization } from './organization.ts'
+import { Slots } from './slots.ts'
 import { startPruning } from './start-pruning.ts'
 
 /** Above what one message may take: its turn in the queue for a runspace, and the cmdlet itself. RabbitMQ allows 30 minutes. */
@@ -29,8 +30,11 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
   await locks.open()
   const organizations = createOrganizations(worker)
   for (const { connection } of organizations) stack.use(connection)
+  const inHandMax = organizations.reduce((sum, each) => sum + each.inHandMax, 0)
+  const concurrency = Math.min(inHandMax, settings.broker.prefetchMax)
   const deps: EnforcementDeps = {
     organizations: new Map(organizations.map((each) => [each.id, each])),
+    slots: new Slots({ max: concurrency, now: Date.now }),
     pool: store.pool,
     store: countRecords(createEnforcementStore(store.pool), createEnforcementMetrics(worker.metrics, namesById(organizations))),
     locks,
@@ -41,10 +45,9 @@ export async function startEnforcement(worker: Worker): Promise<AsyncDisposable>
   worker.describeResources(() => organizations.map(describeRunspaces))
   await warmEnforcementStore(store.pool)
   stack.use(startPruning(store.pool, log))
-  const inHandMax = organizations.reduce((sum, each) => sum + each.inHandMax, 0)
   const consumer = await broker.consume({
     service: 'enforcement',
-    concurrency: Math.min(inHandMax, settings.broker.prefetchMax),
+    concurrency,
     handlerTimeoutMs: HANDLER_MS,
     dependencies: [
       createJointDependency(

@@ -9,6 +9,8 @@ import { createEnforcementStore } from '../src/enforcement-store.ts'
 import { ExchangeConnection } from '../src/exchange-connection.ts'
 import { handleMailboxDecided } from '../src/handle-mailbox-decided.ts'
 import type { Organization } from '../src/organization.ts'
+import { Slots } from '../src/slots.ts'
+import { Turns } from '../src/turns.ts'
 
 type Exemption = 'allow' | 'block' | 'none'
 
@@ -84,6 +86,7 @@ export class EnforcementFixture implements AsyncDisposable {
       runspaces: 12,
       noteFailure: () => {},
       inHand: 0,
+      turns: new Turns(),
       writeMs: undefined,
     }
     const locks = new AdvisoryLocks({ pool: store.pool, applicationName: 'locks', onLost: () => {} })
@@ -94,6 +97,7 @@ export class EnforcementFixture implements AsyncDisposable {
     }
     this.deps = {
       organizations: new Map([[id, this.organization]]),
+      slots: new Slots({ max: 250, now: () => this.now }),
       pool: store.pool,
       store: createEnforcementStore(store.pool),
       locks,
