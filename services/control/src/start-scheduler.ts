@@ -2,7 +2,7 @@ import type { SyncType } from '@gatehouse/store'
 import { organizationIdOf } from '@gatehouse/worker'
 import { Cron } from 'croner'
 import type { ControlDeps } from './control-deps.ts'
-import { startSync } from './start-sync.ts'
+import { startSyncs } from './start-sync.ts'
 
 /**
  * Starts syncs of every organisation by the clock. Every copy of control fires; the run of a moment is unique by its cause, so
@@ -32,15 +32,11 @@ export function startScheduler(deps: ControlDeps, signal: AbortSignal): AsyncDis
 
 async function startAll(syncType: SyncType, deps: ControlDeps, signal: AbortSignal): Promise<void> {
   const cause = scheduleCause(deps.now())
-  for (const organization of deps.settings.organizations) {
-    const organizationId = organizationIdOf(organization.name)
-    try {
-      await startSync({ organizationId, syncType, cause }, deps, signal)
-    } catch (error) {
-      // The next organisation has its own Exchange and its own run; this one is tried again when the clock says so.
-      deps.log.error({ err: error, organizationId, syncType }, 'A scheduled sync could not be started')
-    }
-  }
+  const requests = deps.settings.organizations.map(({ name }) => ({ organizationId: organizationIdOf(name), syncType, cause }))
+  // This one is tried again when the clock says so.
+  const onFailure = (error: unknown, { organizationId }: { organizationId: string }) =>
+    deps.log.error({ err: error, organizationId, syncType }, 'A scheduled sync could not be started')
+  await startSyncs(requests, deps, onFailure, signal)
 }
 
 /** The minute, not the instant: two copies whose clocks differ by less name the same moment. */

@@ -26,15 +26,47 @@ export type SyncRequest = {
  * does as much is answered instead.
  */
 export async function startSync(request: SyncRequest, deps: ControlDeps, signal: AbortSignal): Promise<Row<'sync_runs'>> {
+  const found = await openSync(request, deps)
+  if (found.opened) await publishRunCommands(found.run, deps, signal)
+  return found.run
+}
+
+/**
+ * Starts syncs of several organisations: opens all runs before it publishes anything, so that one read of Graph serves them all and
+ * finds a run for every mailbox that has changed there. `onFailure` hears of each that could not be started; the others are.
+ */
+export async function startSyncs(
+  requests: readonly SyncRequest[],
+  deps: ControlDeps,
+  onFailure: (error: unknown, request: SyncRequest) => void,
+  signal: AbortSignal,
+): Promise<Row<'sync_runs'>[]> {
+  const started: { request: SyncRequest; run: Row<'sync_runs'>; opened: boolean }[] = []
+  for (const request of requests) {
+    try {
+      started.push({ request, ...(await openSync(request, deps)) })
+    } catch (error) {
+      onFailure(error, request)
+    }
+  }
+  for (const { request, run, opened } of started) {
+    try {
+      if (opened) await publishRunCommands(run, deps, signal)
+    } catch (error) {
+      onFailure(error, request)
+    }
+  }
+  return started.map(({ run }) => run)
+}
+
+async function openSync(request: SyncRequest, deps: ControlDeps): Promise<{ run: Row<'sync_runs'>; opened: boolean }> {
   const at = deps.now()
-  const { run, opened } = await deps.db.transaction().execute(async (transaction) => {
+  return await deps.db.transaction().execute(async (transaction) => {
     const found = await openSyncRun(transaction, { ...request, at })
     if (request.confirmedBy !== undefined) await confirm(transaction, found, request.confirmedBy, at)
     if (found.opened) await setConnectionPending(transaction, request.organizationId, at)
     return found
   })
-  if (opened) await publishRunCommands(run, deps, signal)
-  return run
 }
 
 async function confirm(

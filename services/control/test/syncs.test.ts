@@ -7,7 +7,7 @@ import type { ControlDeps } from '../src/control-deps.ts'
 import { evaluateRun } from '../src/evaluate-run.ts'
 import { handleSyncProgressed } from '../src/handle-sync-progressed.ts'
 import { scheduleCause } from '../src/start-scheduler.ts'
-import { publishMissingCommands, startSync } from '../src/start-sync.ts'
+import { publishMissingCommands, startSync, startSyncs } from '../src/start-sync.ts'
 import { writeSettings } from '../src/write-settings.ts'
 import { type Fixture, insertMailbox, ORGANIZATION, startFixture } from './control-fixture.ts'
 
@@ -122,6 +122,28 @@ describe('starting a sync', () => {
     const whole = await startSync(full, deps, signal)
 
     expect(whole.id).not.toBe(quick.id)
+  })
+
+  it('opens the runs of all organisations before any of them is carried out, and goes on when one cannot be', async () => {
+    const deps = await begin({ organizations: ['contoso', 'fabrikam'] })
+    const organizations = (await readConnectors(fixture.store.db)).map((one) => one.organization_id)
+    const openWhenPublished: number[] = []
+    const broker = {
+      publish: async () => {
+        openWhenPublished.push((await fixture.store.db.selectFrom('sync_runs').select('id').execute()).length)
+      },
+    }
+    const failed: string[] = []
+    const requests = [organizations[0] ?? '', 'no-guid', organizations[1] ?? ''].map((organizationId) => ({
+      ...full,
+      organizationId,
+    }))
+
+    const runs = await startSyncs(requests, { ...deps, broker }, (_error, one) => failed.push(one.organizationId), signal)
+
+    expect(runs.map((run) => run.organization_id)).toEqual(organizations)
+    expect(new Set(openWhenPublished)).toEqual(new Set([2]))
+    expect(failed).toEqual(['no-guid'])
   })
 
   it('runs once for a moment of the schedule, even when that run has ended before the other copy fires', async () => {

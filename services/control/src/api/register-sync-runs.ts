@@ -2,7 +2,7 @@ import { type Row, readConnectors, readRun, readRuns } from '@gatehouse/store'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { confirmRun } from '../confirm-run.ts'
-import { startSync } from '../start-sync.ts'
+import { startSyncs } from '../start-sync.ts'
 import { actorOf } from './actor-of.ts'
 import type { ApiDeps } from './api-deps.ts'
 import { Id, Page } from './page.ts'
@@ -20,11 +20,22 @@ export function registerSyncRuns(app: FastifyInstance, deps: ApiDeps): void {
     const chosen = organization === undefined ? all : all.filter((one) => isNamed(one, organization))
     if (chosen.length === 0) return notFound(reply, 'organization')
     const confirmedBy = confirmed ? actorOf(request) : undefined
-    const value = []
-    for (const { organization_id: organizationId, name } of chosen) {
-      const run = await startSync({ organizationId, syncType, cause: 'manual', confirmedBy }, deps, deps.signal)
-      value.push({ syncRunId: run.id, organizationId, organization: name })
-    }
+    const cause = 'manual'
+    const requests = chosen.map((one) => ({ organizationId: one.organization_id, syncType, cause, confirmedBy }))
+    let failure: unknown
+    const runs = await startSyncs(
+      requests,
+      deps,
+      (error) => {
+        failure ??= error
+      },
+      deps.signal,
+    )
+    if (failure !== undefined) throw failure
+    const names = new Map(chosen.map((one) => [one.organization_id, one.name]))
+    const value = runs.map(({ id, organization_id: organizationId }) => {
+      return { syncRunId: id, organizationId, organization: names.get(organizationId) }
+    })
     deps.wake()
     return reply.code(202).send({ value })
   })
