@@ -5,6 +5,9 @@ export type GraphCursor = { value: string; sync_run_id: string | null; counts: R
 /** `refresh`: the last complete read of Intune and Entra. `devices-delta`: where the next change feed begins. */
 export type GraphCursorName = 'refresh' | 'devices-delta'
 
+/** The counts' entry that holds when the reading began, in milliseconds of the epoch. */
+const BEGAN = 'beganAtMs'
+
 /** Undefined before the first time. */
 export async function readGraphCursor(pool: Store['pool'], name: GraphCursorName): Promise<GraphCursor | undefined> {
   const { rows } = await pool.query<GraphCursor>(
@@ -17,13 +20,13 @@ export async function readGraphCursor(pool: Store['pool'], name: GraphCursorName
 /** Replaces the cursor of this name. */
 export async function storeGraphCursor(
   pool: Store['pool'],
-  o: { name: GraphCursorName; value: string; syncRunId: string; counts: Record<string, number> },
+  o: { name: GraphCursorName; value: string; syncRunId: string; began: Date; counts: Record<string, number> },
 ): Promise<void> {
   await pool.query(
     `insert into graph_cursors (name, value, sync_run_id, counts, completed_at) values ($1, $2, $3, $4, clock_timestamp())
      on conflict (name) do update set value = excluded.value, sync_run_id = excluded.sync_run_id, counts = excluded.counts,
        completed_at = excluded.completed_at`,
-    [o.name, o.value, o.syncRunId, JSON.stringify(o.counts)],
+    [o.name, o.value, o.syncRunId, JSON.stringify({ ...o.counts, [BEGAN]: o.began.getTime() })],
   )
 }
 
@@ -36,9 +39,6 @@ export type CompletedRefresh = {
   counts: Record<string, number>
   deltaLink: string
 }
-
-/** The counts' entry that holds when the reading began, in milliseconds of the epoch. */
-const BEGAN = 'beganAtMs'
 
 /**
  * Ends a full refresh, all or nothing: what was not listed is counted as missing once more, and both cursors move. Doing it in
@@ -82,4 +82,17 @@ export async function readRunReadiness(pool: Store['pool'], syncRunId: string): 
     [syncRunId],
   )
   return rows[0]
+}
+
+/**
+ * Whether the change feed was read, and what it told dealt with, by a reading that began after this run did. A full refresh does not
+ * count: it decides no mailbox.
+ */
+export async function isChangeFeedReadFor(pool: Store['pool'], syncRunId: string): Promise<boolean> {
+  const { rows } = await pool.query<{ is_read: boolean }>(
+    `select coalesce((c.counts->>'${BEGAN}')::bigint >= extract(epoch from r.started_at) * 1000, false) as is_read
+     from sync_runs r join graph_cursors c on c.name = 'devices-delta' where r.id = $1::uuid`,
+    [syncRunId],
+  )
+  return rows[0]?.is_read === true
 }

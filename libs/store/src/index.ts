@@ -50,6 +50,7 @@ export { type ObservedServer, readClientAccessServers, storeExchangeServers } fr
 export {
   completeRefresh,
   type GraphCursor,
+  isChangeFeedReadFor,
   type RunReadiness,
   readGraphCursor,
   readRunReadiness,

@@ -1,6 +1,6 @@
 import type { MessageContext } from '@gatehouse/broker'
 import { type ComplianceLookupRefresh, done, later, type Outcome, PermanentError, RetryableError } from '@gatehouse/messages'
-import { readRunReadiness } from '@gatehouse/store'
+import { isChangeFeedReadFor, readRunReadiness } from '@gatehouse/store'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { decideChangedMailboxes } from './decide-changed-mailboxes.ts'
 import { judgeGraphFailure } from './judge-graph-failure.ts'
@@ -49,14 +49,16 @@ async function lookUpEverything({ message, deps, signal }: Refresh): Promise<Rec
   return counts
 }
 
+/** So does one look at the changes: it has decided the mailboxes of all organisations, each for the run that is open there. */
 async function lookUpChanges(refresh: Refresh): Promise<Record<string, number>> {
   const { message, context, deps, signal } = refresh
   const { syncRunId } = message
+  if (await isChangeFeedReadFor(deps.pool, syncRunId)) return {}
   const changed = await refreshChanges(deps, signal)
   if (changed === undefined) return await refreshEverything(syncRunId, deps, signal)
   // Somebody has just become compliant and waits: these do not stand behind a bulk sync.
   await decideChangedMailboxes(changed.mailboxes, { syncRunId, context: { ...context, lane: 'urgent' }, deps, signal })
-  await storeDeltaLink(deps, changed.deltaLink, syncRunId)
+  await storeDeltaLink(deps, changed, syncRunId)
   return changed.counts
 }
 

@@ -13,6 +13,8 @@ import { observedManagedDeviceOf } from './observed-managed-device.ts'
 
 export type ChangedMailboxes = {
   readonly counts: Record<string, number>
+  /** When the reading began. */
+  readonly began: Date
   readonly mailboxes: { organizationId: string; mailboxId: string }[]
   /** Where the next change feed begins; to be stored once the mailboxes are published. */
   readonly deltaLink: string
@@ -41,19 +43,24 @@ export async function refreshChanges(deps: ComplianceLookupDeps, signal: AbortSi
   ])
   const asked = delta.azureADDeviceIds.length === 0 ? [] : await deps.graph.readUsersOfDevices(delta.azureADDeviceIds, signal)
   const userIds = [...new Set([...known, ...asked, ...waiting])]
-  if (userIds.length === 0) return { counts, mailboxes: [], deltaLink: delta.deltaLink }
+  if (userIds.length === 0) return { counts, began, mailboxes: [], deltaLink: delta.deltaLink }
   const { devices, complete } = await deps.graph.readManagedDevicesOfUsers(userIds, signal)
   await storeManagedDevices(deps.pool, { refreshedAt: began, devices: devices.map(observedManagedDeviceOf) })
   await countMissingOfUsers(deps.pool, { userIds: complete, refreshedAt: began })
   const mailboxes = await readMailboxesOfUsers(deps.pool, userIds)
   return {
     counts: { ...counts, changedUsers: userIds.length, changedMailboxes: mailboxes.length },
+    began,
     mailboxes,
     deltaLink: delta.deltaLink,
   }
 }
 
 /** The change feed goes on from here. */
-export function storeDeltaLink(deps: ComplianceLookupDeps, deltaLink: string, syncRunId: string): Promise<void> {
-  return storeGraphCursor(deps.pool, { name: 'devices-delta', value: deltaLink, syncRunId, counts: {} })
+export function storeDeltaLink(
+  deps: ComplianceLookupDeps,
+  { deltaLink, began }: ChangedMailboxes,
+  syncRunId: string,
+): Promise<void> {
+  return storeGraphCursor(deps.pool, { name: 'devices-delta', value: deltaLink, syncRunId, began, counts: {} })
 }

@@ -5,6 +5,8 @@ import { createTestDatabase, type TestDatabase } from '../../../test/environment
 import { ComplianceLookupFixture, EXCLUDED, INCLUDED } from './compliance-lookup-fixture.ts'
 import { directoryUser, managedPhone } from './graph-double.ts'
 
+const OTHER = randomUUID()
+
 let database: TestDatabase
 let fixture: ComplianceLookupFixture
 beforeAll(async () => {
@@ -297,6 +299,31 @@ describe('a delta refresh', () => {
     await fixture.refresh('delta')
 
     expect(fixture.graph.calls.filter((call) => call.startsWith('delta'))).toEqual(['delta link-2', 'delta link-4'])
+  })
+
+  it('reads the changes once for the runs of several organisations, and again for a run that begins later', async () => {
+    populate(3)
+    await fixture.addOrganization(OTHER, 'fabrikam')
+    const mailbox = await fixture.addMailbox('user0@contoso.example', ['PHONE-user0'], { organizationId: OTHER })
+    await fixture.refresh('full')
+    const [ours, theirs] = [await fixture.startRun('deltaSync'), await fixture.startRun('deltaSync', OTHER)]
+    fixture.graph.changedDeviceIds = ['entra-PHONE-user0']
+    fixture.graph.calls.length = 0
+
+    await fixture.refresh('delta', { run: ours })
+    const first = fixture.graph.calls.length
+    const { outcome } = await fixture.refresh('delta', { run: theirs })
+    const second = fixture.graph.calls.length
+    await fixture.refresh('delta')
+
+    expect(outcome.kind).toBe('done')
+    expect(second).toBe(first)
+    expect(fixture.graph.calls.length).toBeGreaterThan(second)
+    expect(fixture.publishedOf('mailbox.decided')).toMatchObject([{ mailboxId: mailbox, syncRunId: theirs }, {}])
+    expect(fixture.publishedOf('sync.progressed').map((one) => [one.syncRunId, one.stage])).toContainEqual([
+      theirs,
+      'looked-up',
+    ])
   })
 
   it('finds the user of a device that was never seen before', async () => {
