@@ -11,3 +11,11 @@ export { createPopulation, type PopulationOptions } from './population/create-po
 export type { Population, PopulationMailbox, PopulationPartnership, Truth } from './population/population.ts'
 export { createSeededRandom, type SeededRandom } from './population/seeded-random.ts'
 export { type ServeOptions, type SimulatorsReady, serveSimulators } from './serve.ts'
+export {
+  type OrganizationsReady,
+  type ServedExchange,
+  type ServedMicrosoft,
+  type ServedOrganization,
+  type ServeOrganizationsOptions,
+  serveOrganizations,
+} from './serve-organizations.ts'

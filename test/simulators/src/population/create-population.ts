@@ -12,7 +12,12 @@ import { type MailboxPlan, planPopulation } from './plan-population.ts'
 import type { EntraUser, ManagedDeviceRow, Population, PopulationMailbox, Truth } from './population.ts'
 import { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 
-export type PopulationOptions = { devices: number; seed: number; organization?: 'contoso' }
+export type PopulationOptions = {
+  devices: number
+  seed: number
+  /** Short name, lower case: its domain is made of it. Default contoso. */
+  organization?: string
+}
 
 /** What is being filled while the population is invented, mailbox by mailbox. */
 type Draft = {
