@@ -32,7 +32,7 @@ export async function limitInboxes(system: System, lengthMax: number, signal: Ab
 }
 
 /** Reads all queues with a connection of its own, and not by what control says of them. */
-export async function startQueueReader(system: System): Promise<QueueReader> {
+export async function startQueueReader(system: Pick<System, 'parts'>): Promise<QueueReader> {
   const broker = brokerOf(system)
   const url = new URL(broker.amqpUrl)
   url.username = encodeURIComponent(broker.user)
@@ -50,7 +50,7 @@ export async function startQueueReader(system: System): Promise<QueueReader> {
   }
 }
 
-function brokerOf(system: System): Broker {
+function brokerOf(system: Pick<System, 'parts'>): Broker {
   const { broker } = system.parts
   if (broker === undefined) throw new TypeError('The system has no broker of its own')
   return broker
