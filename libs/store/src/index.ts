@@ -8,6 +8,7 @@ export {
   settleAccessChange,
 } from './access-changes.ts'
 export { type AccountRecordsOptions, createAccountRecords } from './account-records.ts'
+export { type Admission, createAdmission } from './admission.ts'
 export { type AdvisoryLock, AdvisoryLocks, type AdvisoryLocksOptions } from './advisory-locks.ts'
 export { analyzeTables } from './analyze-tables.ts'
 export { type AuditEntry, insertAudit, readLastAudit } from './audit.ts'

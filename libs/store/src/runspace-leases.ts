@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
+import type { Admission } from './admission.ts'
 import type { Store } from './create-database.ts'
 
 export type RunspaceLease = {
@@ -25,6 +26,11 @@ export type RunspaceLeasesOptions = {
   shellsMax: number
   /** How long an abandoned shell counts on the server. */
   idleTimeoutMs: number
+  /**
+   * Shared by all accounts of a process. The shells of hundreds of organisations open, renew and close at the same moments: without
+   * it they would take every connection of the pool, and wait for one until they fail.
+   */
+  admit: Admission
 }
 
 const MARGIN_MS = 30_000
@@ -40,7 +46,10 @@ export function createRunspaceLeases(options: RunspaceLeasesOptions): {
   return {
     async acquire(signal) {
       signal.throwIfAborted()
-      const id = await insertLease(options)
+      const id = await options.admit(async () => {
+        signal.throwIfAborted()
+        return await insertLease(options)
+      })
       return id === undefined ? undefined : createLease(id, options)
     },
   }
@@ -73,8 +82,11 @@ async function insertLease(o: RunspaceLeasesOptions): Promise<string | undefined
 }
 
 function createLease(id: string, o: RunspaceLeasesOptions): RunspaceLease {
+  const query = async (text: string, values: unknown[]): Promise<void> => {
+    await o.admit(() => o.pool.query(text, values))
+  }
   const expireIn = (ms: number) =>
-    o.pool.query(
+    query(
       `update runspace_leases set expires_at = clock_timestamp() + $2::double precision * interval '1 millisecond' where id = $1`,
       [id, ms],
     )
@@ -85,10 +97,10 @@ function createLease(id: string, o: RunspaceLeasesOptions): RunspaceLease {
       await expireIn(o.idleTimeoutMs + MARGIN_MS)
     },
     async attach(shell) {
-      await o.pool.query('update runspace_leases set shell = $2::jsonb where id = $1', [id, JSON.stringify(shell)])
+      await query('update runspace_leases set shell = $2::jsonb where id = $1', [id, JSON.stringify(shell)])
     },
     async release() {
-      await o.pool.query('delete from runspace_leases where id = $1', [id])
+      await query('delete from runspace_leases where id = $1', [id])
     },
     async abandon() {
       await expireIn(o.idleTimeoutMs)

@@ -1,7 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/environment/create-test-database.ts'
-import { createDatabase, createRunspaceLeases, leaseHolderOf, readOrphanLeases, type Store } from '../src/index.ts'
+import {
+  createAdmission,
+  createDatabase,
+  createRunspaceLeases,
+  leaseHolderOf,
+  readOrphanLeases,
+  type Store,
+} from '../src/index.ts'
 
 const shell = { shellId: 'A', url: 'https://ex1/PowerShell/', cookie: undefined }
 let database: TestDatabase
@@ -30,7 +37,8 @@ it('only the leases of processes that are certainly dead are orphans', async () 
   }
   const ids = new Map<string, string>()
   for (const [name, holder] of Object.entries(holders)) {
-    const leases = createRunspaceLeases({ pool: store.pool, account: 'a', holder, shellsMax: 9, idleTimeoutMs: 60_000 })
+    const options = { pool: store.pool, account: 'a', holder, shellsMax: 9, idleTimeoutMs: 60_000, admit: createAdmission(2) }
+    const leases = createRunspaceLeases(options)
     const lease = await leases.acquire(AbortSignal.timeout(10_000))
     await lease?.attach(shell)
     ids.set(lease?.id ?? '', name)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/environment/create-test-database.ts'
-import { createDatabase, createRunspaceLeases, type Store } from '../src/index.ts'
+import { createAdmission, createDatabase, createRunspaceLeases, type Store } from '../src/index.ts'
 
 const signal = AbortSignal.timeout(60_000)
 let database: TestDatabase
@@ -20,8 +20,9 @@ beforeEach(async () => {
   await store.pool.query('delete from runspace_leases')
 })
 
+const admit = createAdmission(2)
 const leasesOf = (account: string, holder: string, idleTimeoutMs = 120_000) =>
-  createRunspaceLeases({ pool: store.pool, account, holder, shellsMax: 3, idleTimeoutMs })
+  createRunspaceLeases({ pool: store.pool, account, holder, shellsMax: 3, idleTimeoutMs, admit })
 
 describe('leases of shells', () => {
   it('never exceed the budget of an account, however many ask at once', async () => {
@@ -65,5 +66,33 @@ describe('leases of shells', () => {
 
     const { rows } = await store.pool.query<{ shell: unknown }>('select shell from runspace_leases where id = $1', [lease?.id])
     expect(rows[0]?.shell).toEqual(shell)
+  })
+
+  it('of hundreds of accounts are taken and given back at once with few connections', async () => {
+    const few = createDatabase({
+      url: database.url,
+      applicationName: 'test',
+      connectionsMax: 3,
+      connectMs: 100,
+      onConnectionError: () => {},
+    })
+    await using _few = few
+    const shared = createAdmission(2)
+    const accounts = Array.from({ length: 600 }, (_, index) =>
+      createRunspaceLeases({
+        pool: few.pool,
+        account: `a${index}`,
+        holder: 'one',
+        shellsMax: 3,
+        idleTimeoutMs: 60_000,
+        admit: shared,
+      }),
+    )
+
+    const leases = await Promise.all(accounts.map((account) => account.acquire(signal)))
+    await Promise.all(leases.map((lease) => lease?.release()))
+
+    expect(leases.every((lease) => lease !== undefined)).toBe(true)
+    expect((await store.pool.query('select 1 from runspace_leases')).rowCount).toBe(0)
   })
 })

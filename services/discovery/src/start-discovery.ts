@@ -1,6 +1,6 @@
 import { Breaker } from '@gatehouse/broker'
 import { createConnector, type Exchange, raceAbort, SESSION_FAULT_CODES } from '@gatehouse/exchange'
-import { AdvisoryLocks, createAccountRecords } from '@gatehouse/store'
+import { type Admission, AdvisoryLocks, createAccountRecords, createAdmission } from '@gatehouse/store'
 import {
   createExchangeFailureCounter,
   createExchangeMetrics,
@@ -19,6 +19,8 @@ const SHELLS_MAX = 2
 /** Enough to outrun whoever decides; more would only take the machine from those who write the first of them. */
 const PUBLISH_MAX = 50
 const SYNCS_MAX = 16
+/** Connections to the database that all leases of shells may use at once. */
+const LEASE_CONNECTIONS = 2
 
 /** Starts consuming; disposing lets the sync in hand finish, then closes the shells. */
 export async function startDiscovery(worker: Worker): Promise<AsyncDisposable> {
@@ -63,6 +65,7 @@ function connectAhead(organization: Organization, { log, signal }: Worker): void
 /** The organisations of the settings, and their connections as Prometheus sees them. */
 function createOrganizations(worker: Worker, stack: AsyncDisposableStack): Organization[] {
   const { metrics, settings } = worker
+  const admit = createAdmission(LEASE_CONNECTIONS)
   const names = settings.organizations.map(({ name }) => name)
   const countFailure = createExchangeFailureCounter(metrics, names, SESSION_FAULT_CODES)
   const measured: Parameters<typeof createExchangeMetrics>[1][number][] = []
@@ -74,7 +77,7 @@ function createOrganizations(worker: Worker, stack: AsyncDisposableStack): Organ
     const read = () => (exchange === undefined ? undefined : { url: exchange.url, stats: exchange.stats() })
     measured.push({ organization: each.name, primaryUrl: each.exchange.url, runspacesMax: shellsOf(each), read })
     const noteFailure = (error: unknown): void => countFailure(each.name, error)
-    return createOrganization(each, { worker, stack, onConnected, noteFailure })
+    return createOrganization(each, { worker, stack, admit, onConnected, noteFailure })
   })
   createExchangeMetrics(metrics, measured)
   return organizations
@@ -89,10 +92,11 @@ function createOrganization(
   o: Pick<Organization, 'noteFailure'> & {
     worker: Worker
     stack: AsyncDisposableStack
+    admit: Admission
     onConnected: (exchange: Exchange) => void
   },
 ): Organization {
-  const { worker, stack } = o
+  const { worker, stack, admit } = o
   const id = organizationIdOf(name)
   const { pool } = worker.store
   const log = worker.log.child({ organizationId: id, organization: name })
@@ -103,7 +107,7 @@ function createOrganization(
     shellsMax: SHELLS_MAX,
     env: worker.env,
     readSecret,
-    ...createAccountRecords({ pool, organizationId: id, workerName: worker.name, exchange }),
+    ...createAccountRecords({ pool, organizationId: id, workerName: worker.name, exchange, admit }),
     log,
     trace: { tracer: worker.tracer, organizationId: id },
   })

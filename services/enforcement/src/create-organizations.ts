@@ -1,6 +1,6 @@
 import { Breaker } from '@gatehouse/broker'
 import { createConnector, SESSION_FAULT_CODES } from '@gatehouse/exchange'
-import { createAccountRecords, readConnectorEpoch } from '@gatehouse/store'
+import { type Admission, createAccountRecords, createAdmission, readConnectorEpoch } from '@gatehouse/store'
 import {
   createExchangeFailureCounter,
   createExchangeMetrics,
@@ -19,15 +19,18 @@ import { Turns } from './turns.ts'
  */
 const IN_HAND_PER_RUNSPACE = 6
 const IN_HAND_MIN = 24
+/** Connections to the database that all leases of shells may use at once. */
+const LEASE_CONNECTIONS = 2
 
 /** The organisations of the settings; none is connected before it is needed. */
 export function createOrganizations(worker: Worker): Organization[] {
   const { metrics, settings } = worker
+  const admit = createAdmission(LEASE_CONNECTIONS)
   const names = settings.organizations.map(({ name }) => name)
   const countFailure = createExchangeFailureCounter(metrics, names, SESSION_FAULT_CODES)
   const created = settings.organizations.map((each) => {
     const noteFailure = (error: unknown): void => countFailure(each.name, error)
-    return { organization: createOrganization(each, noteFailure, worker), primaryUrl: each.exchange.url }
+    return { organization: createOrganization(each, { worker, noteFailure, admit }), primaryUrl: each.exchange.url }
   })
   createExchangeMetrics(
     metrics,
@@ -43,8 +46,7 @@ export function createOrganizations(worker: Worker): Organization[] {
 
 function createOrganization(
   { name, exchange, mail }: OrganizationSettings,
-  noteFailure: Organization['noteFailure'],
-  worker: Worker,
+  { worker, noteFailure, admit }: { worker: Worker; noteFailure: Organization['noteFailure']; admit: Admission },
 ): Organization {
   const id = organizationIdOf(name)
   const { pool } = worker.store
@@ -53,7 +55,7 @@ function createOrganization(
     purpose: 'write',
     env: worker.env,
     readSecret,
-    ...createAccountRecords({ pool, organizationId: id, workerName: worker.name, exchange }),
+    ...createAccountRecords({ pool, organizationId: id, workerName: worker.name, exchange, admit }),
     log,
     trace: { tracer: worker.tracer, organizationId: id },
   })
