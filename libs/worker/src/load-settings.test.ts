@@ -169,6 +169,15 @@ describe('loading settings', () => {
     )
   })
 
+  it('takes 300 organisations, and not one more', () => {
+    const [start, organization, end] = GOOD.split(/(?= {2}- name|control:)/)
+    const withOrganizations = (count: number) =>
+      `${start}${Array.from({ length: count }, (_, index) => organization?.replace('Contoso', `c${index}`)).join('')}${end}`
+
+    expect(load(withOrganizations(300)).organizations).toHaveLength(300)
+    expect(problemsOf(withOrganizations(301))).toContain('organizations: a list of 301')
+  })
+
   it('never throws anything but its own error, whatever the text', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {

@@ -286,7 +286,7 @@ export const SettingsSchema = z.strictObject({
   worker: WorkerSettings.prefault({}),
   graph: GraphSettings,
   policy: PolicySettings.prefault({}),
-  organizations: z.array(OrganizationSettings).min(1).max(50).meta({ description: 'The Exchange organisations' }),
+  organizations: z.array(OrganizationSettings).min(1).max(300).meta({ description: 'The Exchange organisations' }),
   brake: BrakeSettings.prefault({}),
   schedule: ScheduleSettings.prefault({}),
   control: ControlSettings,
