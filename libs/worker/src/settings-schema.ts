@@ -89,7 +89,7 @@ const BrokerSettings = z.strictObject({
     'What the broker users of the workers begin with: they are global to a RabbitMQ node',
     'letters, digits and hyphens',
   ).default('gh-'),
-  prefetchMax: whole(1, 2_000, 'Messages a consumer holds at most').default(250),
+  prefetchMax: whole(1, 2_000, 'Messages a consumer holds at most').default(1_000),
   unconfirmedMax: whole(1, 5_000, 'Published messages that may wait for their confirmation').default(200),
   maxAttempts: whole(1, 50, 'Attempts before a message becomes a dead letter').default(8),
   laterAgeHoursMax: whole(1, 168, 'Age at which a message that still has to wait becomes a dead letter').default(24),

@@ -17,7 +17,7 @@ describe('the turns of messages that have no slot', () => {
     const { handled, turnedAway } = simulate({ messages: 20_000, handledPerSecond: 30 })
 
     expect(handled).toBe(20_000)
-    expect(turnedAway / handled).toBeLessThan(8)
+    expect(turnedAway / handled).toBeLessThan(12)
   })
 
   it('are never far away, however long the line is', () => {
@@ -26,7 +26,7 @@ describe('the turns of messages that have no slot', () => {
 
     const waits = Array.from({ length: 10_000 }, () => turns.nextMs(20_000))
 
-    expect(Math.max(...waits)).toBeLessThanOrEqual(120_000)
+    expect(Math.max(...waits)).toBeLessThanOrEqual(60_000)
   })
 
   it('do not take a time without work for a slow pace', () => {

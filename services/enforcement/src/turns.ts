@@ -1,7 +1,7 @@
 /** Nobody comes back sooner: it takes that long for shells to become free in numbers. */
 const WAIT_MS_MIN = 2_000
 /** However long the line is: the estimate it rests on may be wrong by then. */
-const WAIT_MS_MAX = 120_000
+const WAIT_MS_MAX = 60_000
 /** Turns are given out that much faster than they are used up: shells must not run out of work because of an estimate. */
 const OVERBOOKED = 2
 /** How much the newest gap counts. */
