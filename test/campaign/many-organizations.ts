@@ -43,6 +43,7 @@ else {
   console.table(report.perOrganization)
   console.table(report.workers)
   console.table(report.queues)
+  console.table(report.bytesPerDevice)
   const { totalSeconds, writes, writesPerSecond, graphRequests, graphRequestsLeast, limit } = report
   console.log(
     `${report.machine.cpu}, ${report.machine.cores} cores, Node ${report.machine.node}, ${report.latencyMs} ms a cmdlet`,

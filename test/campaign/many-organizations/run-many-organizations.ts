@@ -48,6 +48,8 @@ export type ManyOrganizationsReport = {
   workers: WorkerFigures[]
   queues: Record<string, number>
   databaseMiB: number
+  /** Of the tables that grow with the devices. */
+  bytesPerDevice: Record<string, number>
   perOrganization: OrganizationFigures[]
   checks: Check[]
 }
@@ -115,11 +117,12 @@ type Ended = {
 async function report({ fleet, options, dead, startedMs, watched, before }: Ended): Promise<ManyOrganizationsReport> {
   const endedMs = Date.now()
   const [usage, machine] = await Promise.all([readUsage(fleet), readMachineUsage()])
-  const [states, runs, microsoft, databaseMiB, letters] = await Promise.all([
+  const [states, runs, microsoft, databaseMiB, bytesPerDevice, letters] = await Promise.all([
     readStates(fleet),
     readRuns(fleet),
     readJson<{ graphRequests: number; graphRequestsLeast: number }>(`${fleet.microsoftUrl}/__simulator/state`),
     readDatabaseMiB(fleet),
+    readBytesPerDevice(fleet, options.devices),
     fleet.control.get('/api/deadLetters', { top: 1 }) as Promise<{ total: number }>,
   ])
   const bounds: Bounds = {
@@ -163,6 +166,7 @@ async function report({ fleet, options, dead, startedMs, watched, before }: Ende
     workers,
     queues,
     databaseMiB,
+    bytesPerDevice,
     perOrganization: figures,
     checks: [
       { check: 'everything ended in time', isSo: watched.isOver, seen: `${round(totalSeconds)} s` },
@@ -213,6 +217,14 @@ async function readRuns({ store }: Fleet): Promise<Map<string, RunFacts>> {
 async function readDatabaseMiB({ store }: Fleet): Promise<number> {
   const { rows } = await sql<{ size: number }>`select pg_database_size(current_database()) as size`.execute(store.db)
   return Math.round((rows[0]?.size ?? 0) / 1_048_576)
+}
+
+/** Indexes and what is too long for a row included. */
+async function readBytesPerDevice({ store }: Fleet, devices: number): Promise<Record<string, number>> {
+  const { rows } = await sql<{ name: string; bytes: number }>`
+    select relname as name, pg_total_relation_size(relid) as bytes from pg_stat_user_tables order by 2 desc`.execute(store.db)
+  const perDevice = rows.map(({ name, bytes }) => [name, Math.round(bytes / devices)] as const)
+  return Object.fromEntries(perDevice.filter(([, bytes]) => bytes > 0))
 }
 
 async function setReachable(exchanges: readonly ServedExchange[], name: string, isReachable: boolean): Promise<void> {
