@@ -37,11 +37,12 @@ export type CompletedRefresh = {
   /** The groups that were read. */
   groupIds: readonly string[]
   counts: Record<string, number>
-  deltaLink: string
+  /** Where the change feed begins anew. Undefined: it goes on where the last look at it stopped. */
+  deltaLink: string | undefined
 }
 
 /**
- * Ends a full refresh, all or nothing: what was not listed is counted as missing once more, and both cursors move. Doing it in
+ * Ends a full refresh, all or nothing: what was not listed is counted as missing once more, and the cursors move. Doing it in
  * one statement keeps a refresh that is repeated after a crash from counting a device as missing twice.
  */
 export async function completeRefresh(pool: Store['pool'], o: CompletedRefresh): Promise<void> {
@@ -51,10 +52,11 @@ export async function completeRefresh(pool: Store['pool'], o: CompletedRefresh):
        update managed_devices set missing_refreshes = missing_refreshes + 1 where refreshed_at < $2::timestamptz
      )
      insert into graph_cursors (name, value, sync_run_id, counts, completed_at)
-     values ('refresh', $3, $1::uuid, $4::jsonb, clock_timestamp()), ('devices-delta', $5, $1::uuid, '{}', clock_timestamp())
+     select 'refresh', $3::text, $1::uuid, $4::jsonb, clock_timestamp()
+     union all select 'devices-delta', $5::text, $1::uuid, '{}'::jsonb, clock_timestamp() where $5::text is not null
      on conflict (name) do update set value = excluded.value, sync_run_id = excluded.sync_run_id, counts = excluded.counts,
        completed_at = excluded.completed_at`,
-    [o.syncRunId, o.began, refreshedGroups(o.groupIds), JSON.stringify(counts), o.deltaLink],
+    [o.syncRunId, o.began, refreshedGroups(o.groupIds), JSON.stringify(counts), o.deltaLink ?? null],
   )
 }
 

@@ -43,7 +43,7 @@ async function lookUpEverything({ message, deps, signal }: Refresh): Promise<Rec
   const run = await readRunReadiness(deps.pool, message.syncRunId)
   if (run?.is_ready === true) return {}
   const startedAt = performance.now()
-  const counts = await refreshEverything(message.syncRunId, deps, signal)
+  const counts = await refreshEverything({ syncRunId: message.syncRunId, feed: 'goes-on' }, deps, signal)
   const durationMs = Math.round(performance.now() - startedAt)
   deps.log.info({ counts, syncRunId: message.syncRunId, durationMs }, 'Looked up')
   return counts
@@ -55,7 +55,7 @@ async function lookUpChanges(refresh: Refresh): Promise<Record<string, number>> 
   const { syncRunId } = message
   if (await isChangeFeedReadFor(deps.pool, syncRunId)) return {}
   const changed = await refreshChanges(deps, signal)
-  if (changed === undefined) return await refreshEverything(syncRunId, deps, signal)
+  if (changed === undefined) return await refreshEverything({ syncRunId, feed: 'begins-anew' }, deps, signal)
   // Somebody has just become compliant and waits: these do not stand behind a bulk sync.
   await decideChangedMailboxes(changed.mailboxes, { syncRunId, context: { ...context, lane: 'urgent' }, deps, signal })
   await storeDeltaLink(deps, changed, syncRunId)

@@ -15,23 +15,27 @@ import { observedManagedDeviceOf } from './observed-managed-device.ts'
 import { type Directory, readDirectory } from './read-directory.ts'
 
 /**
- * Reads everything that decisions need from Graph, then stores it; nothing is stored when an answer cannot be believed.
+ * Reads everything that decisions need from Graph, then stores it; nothing is stored when an answer cannot be believed. `feed`: a
+ * refresh decides the mailboxes of its own organisation only, so a change feed that is under way has more to tell the others and goes
+ * on where it stopped; one that has expired begins anew.
  * @throws RetryableError `graph-answer-shrunk`, and whatever `libs/graph` throws.
  */
 export async function refreshEverything(
-  syncRunId: string,
+  { syncRunId, feed }: { syncRunId: string; feed: 'goes-on' | 'begins-anew' },
   deps: ComplianceLookupDeps,
   signal: AbortSignal,
 ): Promise<Record<string, number>> {
-  const [began, policy, last] = await Promise.all([
+  const [began, policy, last, cursor] = await Promise.all([
     readDatabaseClock(deps.pool),
     readPolicy(deps.db),
     readGraphCursor(deps.pool, 'refresh'),
+    readGraphCursor(deps.pool, 'devices-delta'),
   ])
+  const begins = feed === 'begins-anew' || cursor === undefined
   const groupIds = [...(policy?.included_groups ?? []), ...(policy?.excluded_groups ?? [])]
   // The change feed begins before the read, so that nothing falls between the two.
   const [deltaLink, { devices, rejected }, directory] = await Promise.all([
-    deps.graph.startDevicesDelta(signal),
+    begins ? deps.graph.startDevicesDelta(signal) : undefined,
     deps.graph.readManagedDevices(syncRunId, signal),
     readDirectory(deps.graph, syncRunId, groupIds, signal),
   ])

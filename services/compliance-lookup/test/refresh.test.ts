@@ -1,11 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { PermanentError, RetryableError } from '@gatehouse/messages'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/environment/create-test-database.ts'
 import { ComplianceLookupFixture, EXCLUDED, INCLUDED } from './compliance-lookup-fixture.ts'
 import { directoryUser, managedPhone } from './graph-double.ts'
-
-const OTHER = randomUUID()
 
 let database: TestDatabase
 let fixture: ComplianceLookupFixture
@@ -301,31 +298,6 @@ describe('a delta refresh', () => {
     expect(fixture.graph.calls.filter((call) => call.startsWith('delta'))).toEqual(['delta link-2', 'delta link-4'])
   })
 
-  it('reads the changes once for the runs of several organisations, and again for a run that begins later', async () => {
-    populate(3)
-    await fixture.addOrganization(OTHER, 'fabrikam')
-    const mailbox = await fixture.addMailbox('user0@contoso.example', ['PHONE-user0'], { organizationId: OTHER })
-    await fixture.refresh('full')
-    const [ours, theirs] = [await fixture.startRun('deltaSync'), await fixture.startRun('deltaSync', OTHER)]
-    fixture.graph.changedDeviceIds = ['entra-PHONE-user0']
-    fixture.graph.calls.length = 0
-
-    await fixture.refresh('delta', { run: ours })
-    const first = fixture.graph.calls.length
-    const { outcome } = await fixture.refresh('delta', { run: theirs })
-    const second = fixture.graph.calls.length
-    await fixture.refresh('delta')
-
-    expect(outcome.kind).toBe('done')
-    expect(second).toBe(first)
-    expect(fixture.graph.calls.length).toBeGreaterThan(second)
-    expect(fixture.publishedOf('mailbox.decided')).toMatchObject([{ mailboxId: mailbox, syncRunId: theirs }, {}])
-    expect(fixture.publishedOf('sync.progressed').map((one) => [one.syncRunId, one.stage])).toContainEqual([
-      theirs,
-      'looked-up',
-    ])
-  })
-
   it('finds the user of a device that was never seen before', async () => {
     populate(3)
     const mailbox = await fixture.addMailbox('user0@contoso.example', ['NEW'])
@@ -368,24 +340,5 @@ describe('a delta refresh', () => {
 
     expect(noted).toEqual([{ 'managed-PHONE-user0': 1 }, { 'PHONE-user0': 'compliant' }])
     expect(await fixture.readReasons(mailbox)).toEqual({ 'PHONE-user0': 'not-enrolled' })
-  })
-
-  it('decides a mailbox of another organisation for a run of that organisation', async () => {
-    populate(3)
-    const [withRun, withoutRun] = [randomUUID(), randomUUID()]
-    await fixture.addOrganization(withRun, 'fabrikam')
-    await fixture.addOrganization(withoutRun, 'tailspin')
-    await fixture.addMailbox('user0@contoso.example', ['PHONE-user0'], { organizationId: withRun })
-    const waiting = await fixture.addMailbox('user0@contoso.example', ['PHONE-user0'], { organizationId: withoutRun })
-    await fixture.refresh('full')
-    const theirs = await fixture.startRun('deltaSync', withRun)
-    fixture.graph.changedDeviceIds = ['entra-PHONE-user0']
-
-    await fixture.refresh('delta')
-
-    expect(fixture.publishedOf('mailbox.decided').map((one) => one.syncRunId)).toEqual([theirs])
-    expect(fixture.publishedOf('compliance-lookup.decide-mailbox')).toEqual([
-      { type: 'compliance-lookup.decide-mailbox', lane: 'urgent', organizationId: withoutRun, mailboxId: waiting },
-    ])
   })
 })
