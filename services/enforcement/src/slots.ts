@@ -18,7 +18,8 @@ export class Slots {
 
   /** For how long a message waits that finds its organisation's part taken. */
   nextTurnMs(organization: Organization): number {
-    return organization.turns.nextMs(this.#now())
+    const { connection, runspaces, turns } = organization
+    return turns.nextMs(this.#now(), Math.min(1, (connection.shellsAllowed ?? runspaces) / runspaces))
   }
 
   /** Takes one, until it is disposed. */

@@ -20,6 +20,15 @@ describe('the turns of messages that have no slot', () => {
     expect(turnedAway / handled).toBeLessThan(12)
   })
 
+  it('follow the pace of all copies together, of which this one may have got few shells', () => {
+    const turns = new Turns()
+    for (let now = 0; now <= 60_000; now += 400) turns.finished(now)
+
+    const waits = Array.from({ length: 101 }, () => turns.nextMs(60_000, 1 / 12))
+
+    expect((waits[100] ?? 0) - (waits[0] ?? 0)).toBeLessThan((100 * 400) / 12)
+  })
+
   it('are never far away, however long the line is', () => {
     const turns = new Turns()
     for (let now = 0; now <= 20_000; now += 1_000) turns.finished(now)

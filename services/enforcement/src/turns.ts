@@ -26,9 +26,13 @@ export class Turns {
     if (gapMs <= GAP_MS_MAX) this.#gapMs += (gapMs - this.#gapMs) * NEWEST
   }
 
-  /** How long the next one waits. */
-  nextMs(now: number): number {
-    this.#lastTurn = Math.min(Math.max(this.#lastTurn, now + WAIT_MS_MIN) + this.#gapMs / OVERBOOKED, now + WAIT_MS_MAX)
+  /**
+   * How long the next one waits. `shellsShare`: the part of the organisation's shells that this process has. The other copies have the
+   * rest, and may be whom the message comes back to.
+   */
+  nextMs(now: number, shellsShare = 1): number {
+    const stepMs = (this.#gapMs * shellsShare) / OVERBOOKED
+    this.#lastTurn = Math.min(Math.max(this.#lastTurn, now + WAIT_MS_MIN) + stepMs, now + WAIT_MS_MAX)
     return Math.ceil(this.#lastTurn - now)
   }
 }
