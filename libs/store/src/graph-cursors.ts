@@ -92,7 +92,7 @@ export async function readRunReadiness(pool: Store['pool'], syncRunId: string): 
  */
 export async function isChangeFeedReadFor(pool: Store['pool'], syncRunId: string): Promise<boolean> {
   const { rows } = await pool.query<{ is_read: boolean }>(
-    `select coalesce((c.counts->>'${BEGAN}')::bigint >= extract(epoch from r.started_at) * 1000, false) as is_read
+    `select coalesce((c.counts->>'${BEGAN}')::bigint >= floor(extract(epoch from r.started_at) * 1000), false) as is_read
      from sync_runs r join graph_cursors c on c.name = 'devices-delta' where r.id = $1::uuid`,
     [syncRunId],
   )
