@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { RetryableError } from '@gatehouse/messages'
 import type { BrokerLog } from './broker-options.ts'
+import { describeFailedStart, PORT_TAKEN } from './describe-failed-start.ts'
 import { ensureRabbitmqServer } from './ensure-rabbitmq-server.ts'
 import { findFreePorts } from './find-free-ports.ts'
 import { runProgram } from './run-program.ts'
@@ -61,8 +62,7 @@ export async function startLocalRabbitmq(options: LocalRabbitmqOptions): Promise
       return new RunningNode(node, await start(node, signal), options)
     } catch (error) {
       // Somebody may have taken a port between our look and the node's start.
-      if (signal.aborted || attempt >= START_ATTEMPTS || !/eaddrinuse|already in use|port is in use/i.test(String(error)))
-        throw error
+      if (signal.aborted || attempt >= START_ATTEMPTS || !PORT_TAKEN.test(String(error))) throw error
       log.warn({ attempt, err: error }, 'RabbitMQ did not start, trying other ports')
     }
   }
@@ -144,16 +144,16 @@ async function start(node: Node, signal: AbortSignal): Promise<NodeProcess> {
 async function waitUntilReady(node: Node, spawned: NodeProcess, signal: AbortSignal): Promise<void> {
   const access = { managementUrl: managementUrlOf(node), user: node.user, password: node.password }
   if (await waitForManagement(access, signal, () => spawned.hasExited)) return
-  throw notStarted(await readLogEnd(node.directory, spawned))
+  throw notStarted(await readFailure(node.directory, spawned))
 }
 
-function notStarted(logEnd: string): RetryableError {
-  return new RetryableError('rabbitmq-not-started', `RabbitMQ did not start:\n${logEnd}`)
+function notStarted(said: string): RetryableError {
+  return new RetryableError('rabbitmq-not-started', `RabbitMQ did not start:\n${said}`)
 }
 
-async function readLogEnd(directory: string, spawned: NodeProcess): Promise<string> {
+async function readFailure(directory: string, spawned: NodeProcess): Promise<string> {
   const text = await readFile(join(directory, 'rabbit.log'), 'utf8').catch(() => '')
-  return `${spawned.output}\n${text}`.slice(-3_000)
+  return describeFailedStart(`${spawned.output}\n${text}`)
 }
 
 async function writeSettings({ ports, directory, user, password }: Node): Promise<void> {
