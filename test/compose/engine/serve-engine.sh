@@ -20,4 +20,6 @@ cd "$D"
 # Not chroot: containers would start, but exec and health checks would land in the engine's root.
 pivot_root . old
 umount -l /old
+# What the caller keeps its files in is not there any more.
+unset TMPDIR
 exec dockerd --data-root /data --exec-root /run/dk -p /run-of-engine/pid --storage-driver=overlay2 -H unix:///run-of-engine/docker.sock
