@@ -9,8 +9,8 @@ const WORKERS = ['control', 'discovery', 'compliance-lookup', 'enforcement', 'no
 const ALL = [...WORKERS, 'rabbitmq', 'postgres', 'simulators', 'demo']
 /** runspaces + 4 in `gatehouse init --demo`. */
 const SHELLS_PER_ACCOUNT = 16
-/** What an engine runs as process 1 with `init: true`, from outside the image. */
-const INIT = '/sbin/docker-init'
+/** What an engine runs as process 1 with `init: true`, from outside the image: in /sbin, which may be a link. */
+const INITS = ['/sbin/docker-init', '/usr/sbin/docker-init']
 const IMAGE_BYTES_MAX = 350_000_000
 const IDLE_BYTES_MAX = 100_000_000
 
@@ -53,7 +53,7 @@ describeWithEngine('docker compose up with the demo of 5,000 devices', { timeout
       expect(ofRoot, `${Service} runs as root`).toEqual([])
       const [{ HostConfig: host, Mounts: mounts }] = JSON.parse(await project.docker('inspect', ID)) as [Inspected]
       // The engine makes the points at which it mounts, and the folders on the way there.
-      const targets = [...mounts.map(({ Destination }) => Destination), ...Object.keys(host.Tmpfs ?? {}), INIT]
+      const targets = [...mounts.map(({ Destination }) => Destination), ...Object.keys(host.Tmpfs ?? {}), ...INITS]
       const written = (await project.docker('diff', ID))
         .split('\n')
         .filter((line) => line !== '' && !targets.some((target) => `${target}/`.startsWith(`${line.slice(2)}/`)))
