@@ -164,6 +164,11 @@ export class ComposeProject implements AsyncDisposable {
     await this.simulator('8443', 'POST', '/__simulator/population-change', changes)
   }
 
+  /** What every cmdlet takes from now on. */
+  async setLatency(latencyMs: number): Promise<void> {
+    await this.simulator('8443', 'POST', '/__simulator/latency', { latencyMs })
+  }
+
   async simulator(port: '8443' | '8444', method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
     const published = (await this.must(['port', 'simulators', port])).trim()
     const answer = await request(`https://${published}${path}`, {

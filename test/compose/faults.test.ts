@@ -7,7 +7,9 @@ import { report } from './measure-containers.ts'
 import { describeWithEngine } from './needs-engine.ts'
 
 /** Long enough for a sync to be under way whatever happens to it. */
-const SIZE = { devices: 1_000, latencyMs: 400 }
+const SIZE = { devices: 1_000, latencyMs: 200 }
+/** For what takes longer than such a sync. */
+const SLOW_MS = 800
 const WORKERS = ['control', 'discovery', 'compliance-lookup', 'enforcement', 'notification']
 const AWAY_MS = 20_000
 const WRITES_BEFORE = 60
@@ -74,7 +76,9 @@ describeWithEngine('a sync in containers', { timeout: 300_000 }, () => {
       await project.must(['up', '--no-deps', '--force-recreate', 'topology'])
       for (const worker of WORKERS) await project.up('--no-deps', '--force-recreate', worker)
     }
+    await project.setLatency(SLOW_MS)
     await syncDuring('secrets made anew', renew, signal)
+    await project.setLatency(SIZE.latencyMs)
   })
 
   it.for(['rabbitmq', 'postgres'])('ends right, with no mail twice, when %s is stopped for 20 seconds', (service, { signal }) =>
