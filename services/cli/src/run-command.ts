@@ -22,6 +22,8 @@ export async function runCommand(process: NodeJS.Process): Promise<void> {
       process.exitCode = code
     },
   })
+  // A verb that waits for a signal alone would not keep the process.
+  const keep = setInterval(() => {}, 2 ** 30)
   try {
     await program.parseAsync(process.argv)
   } catch (error) {
@@ -30,6 +32,8 @@ export async function runCommand(process: NodeJS.Process): Promise<void> {
       process.stderr.write(`gatehouse: ${maskSecrets(describe(error))}\n`)
       process.exitCode = exitCodeOf(error)
     }
+  } finally {
+    clearInterval(keep)
   }
 }
 

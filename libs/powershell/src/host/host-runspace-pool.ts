@@ -3,6 +3,7 @@ import type { InvocationResult, InvokeOptions, RunspacePool, RunspacePoolStats }
 import { Activities } from '../pool/activities.ts'
 import { asNotRun } from '../pool/as-not-run.ts'
 import { poolClosed } from '../pool/pool-closed.ts'
+import { createPoolCounts } from '../pool/pool-counts.ts'
 import { PoolJob } from '../pool/pool-job.ts'
 import { UrgentQueue } from '../pool/urgent-queue.ts'
 import { checkCommand } from '../protocol/check-command.ts'
@@ -33,15 +34,7 @@ export class HostRunspacePool implements RunspacePool {
   private readonly processes = new Set<HostProcess>()
   private readonly activities: Activities
   private readonly closing = new AbortController()
-  private readonly counts = {
-    mostShells: 0,
-    shellsOpened: 0,
-    shellsLost: 0,
-    openingsFailed: 0,
-    openingsRefused: 0,
-    invoked: 0,
-    pausedMs: 0,
-  }
+  private readonly counts = createPoolCounts()
   private currentState: RunspacePool['state'] = 'opening'
   private brokenBecause: PermanentError | undefined
   private lastId = 0

@@ -7,6 +7,7 @@ import { AheadTrial } from './ahead-trial.ts'
 import { asNotRun } from './as-not-run.ts'
 import { hasNotBegun } from './pipeline-run.ts'
 import { poolClosed } from './pool-closed.ts'
+import { createPoolCounts } from './pool-counts.ts'
 import { PoolJob } from './pool-job.ts'
 import { PoolScheduler } from './pool-scheduler.ts'
 import { PooledShell, type PooledShellOptions } from './pooled-shell.ts'
@@ -34,15 +35,7 @@ export class RemotingRunspacePool implements RunspacePool {
   private readonly jobs = new Map<number, PoolJob>()
   private readonly activities: Activities
   private readonly closing = new AbortController()
-  private readonly counts = {
-    mostShells: 0,
-    shellsOpened: 0,
-    shellsLost: 0,
-    openingsFailed: 0,
-    openingsRefused: 0,
-    invoked: 0,
-    pausedMs: 0,
-  }
+  private readonly counts = createPoolCounts()
   private currentState: RunspacePool['state'] = 'opening'
   private brokenBecause: PermanentError | undefined
   private lastId = 0

@@ -1,5 +1,5 @@
 import { createDefinitions, type NodeDefinitions, SERVICE_NAMES, type ServiceName, saltOf } from '@gatehouse/broker'
-import { createPassword } from './create-password.ts'
+import { createPassword } from '../create-password.ts'
 import type { NewFiles } from './new-files.ts'
 
 const DEFINITIONS = 'rabbitmq-definitions.json'

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { applyTopology, SERVICE_NAMES } from '@gatehouse/broker'
+import { createPassword } from '../create-password.ts'
 import { migrateStore } from './migrate-store.ts'
 import type { BrokerPart, Parts } from './start-parts.ts'
 
@@ -52,7 +52,7 @@ async function prepareBroker(
 async function passwordOf(path: string): Promise<string> {
   const kept = await readFile(path, 'utf8').catch(() => '')
   if (kept.trim() !== '') return kept.trim()
-  const created = randomBytes(24).toString('base64url')
+  const created = createPassword()
   await writeFile(path, `${created}\n`, { mode: 0o600 })
   return created
 }

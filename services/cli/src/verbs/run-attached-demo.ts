@@ -32,13 +32,6 @@ export async function runAttachedDemo(
   else terminal.print(formatSummary(summary))
   if (!isRight(summary)) return 1
   if (options.doneFile !== undefined) await writeFile(options.doneFile, '')
-  if (!options.exit && !signal.aborted) await stay(signal)
+  if (!options.exit && !signal.aborted) await once(signal, 'abort')
   return 0
-}
-
-async function stay(signal: AbortSignal): Promise<void> {
-  // Waiting for a signal alone does not keep a process.
-  const keep = setInterval(() => {}, 2 ** 30)
-  await once(signal, 'abort')
-  clearInterval(keep)
 }

@@ -1,4 +1,4 @@
-import { createPassword } from '../init/create-password.ts'
+import { createPassword } from '../create-password.ts'
 import { createSettings } from '../init/create-settings.ts'
 import { type Ask, findAnswers, type Given } from '../init/find-answers.ts'
 import { type DemoOptions, findDemoAnswers } from '../init/find-demo-answers.ts'
