@@ -9,6 +9,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { WORKER_NAMES, type WorkerName } from '@gatehouse/cli/system'
 import { startFleet } from '../campaign/many-organizations/start-fleet.ts'
+import { createStopSignal } from '../environment/stop-signal.ts'
 import { type MailboxWorker, openInboxes } from './scale/fill-inbox.ts'
 import { fullSync } from './scale/full-sync.ts'
 import { type MeasuredCopies, measureCopies } from './scale/measure-copies.ts'
@@ -18,9 +19,7 @@ import { type MeasuredSync, measureSync } from './scale/measure-sync.ts'
 const RUN_MS = 60 * 60_000
 const TIMEOUT_MS = 10 * 60_000
 const LATENCY_MS = 2
-const stop = new AbortController()
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(`Asked to stop by ${name}`)))
-const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(RUN_MS)])
+const signal = AbortSignal.any([createStopSignal(), AbortSignal.timeout(RUN_MS)])
 const { values } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { createStopSignal } from '../environment/stop-signal.ts'
 import { runBackpressure } from './backpressure/run-backpressure.ts'
 
 // node test/campaign/backpressure.ts [--short] [--devices 20000] [--latency-ms 2000] [--hold-seconds 60] [--json]
@@ -16,9 +17,7 @@ const { values } = parseArgs({
 const size = values.short
   ? { devices: 2_000, inboxMax: 100, holdSeconds: 30 }
   : { devices: 20_000, inboxMax: 500, holdSeconds: 90 }
-const stop = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => stop.abort(new Error(`Asked to stop by ${signal}`)))
+const signal = createStopSignal()
 
 const report = await runBackpressure(
   {
@@ -30,7 +29,7 @@ const report = await runBackpressure(
     env: process.env,
     log: (line) => process.stderr.write(`${line}\n`),
   },
-  stop.signal,
+  signal,
 )
 if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
 else {

@@ -1,5 +1,6 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { createStopSignal } from '../environment/stop-signal.ts'
 import { runManyOrganizations } from './many-organizations/run-many-organizations.ts'
 
 // node test/campaign/many-organizations.ts [--short] [--organizations 30] [--devices 100000] [--latency-ms 400] [--enforcement 1]
@@ -18,9 +19,7 @@ const { values } = parseArgs({
   },
 })
 const size = values.short ? { organizations: 3, devices: 1_500 } : { organizations: 30, devices: 100_000 }
-const stop = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => stop.abort(new Error(`Asked to stop by ${signal}`)))
+const signal = createStopSignal()
 
 const report = {
   machine: { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version },
@@ -35,7 +34,7 @@ const report = {
       env: process.env,
       log: (line) => process.stderr.write(`${line}\n`),
     },
-    stop.signal,
+    signal,
   )),
 }
 if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)

@@ -99,13 +99,11 @@ describeWithEngine('a container that cannot start', { timeout: 200_000 }, () => 
   })
 
   it('does not work with a database of a later build that says it must not', async () => {
-    const psql = (text: string): Promise<string> =>
-      project.must(['exec', '-T', '-u', 'postgres', 'postgres', 'psql', '-v', 'ON_ERROR_STOP=1', '-q', 'gatehouse', '-c', text])
-    await psql(`insert into kysely_migration (name, timestamp) values ('9998-notes', now()), ('9999-names-away', now());
+    await project.psql(`insert into kysely_migration (name, timestamp) values ('9998-notes', now()), ('9999-names-away', now());
       insert into schema_requirements (migration, requires) values ('9998-notes', null), ('9999-names-away', '9998-notes')`)
     const worker = await runOnce('discovery', {})
     const migrate = await runOnce('migrate', {})
-    await psql(
+    await project.psql(
       `delete from kysely_migration where name like '999%'; delete from schema_requirements where migration like '999%'`,
     )
 

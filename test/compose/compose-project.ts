@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { WORKER_NAMES } from '@gatehouse/cli/system'
 import { createPopulation, type Population } from '@gatehouse/simulators'
 import { Agent, request } from 'undici'
 import { inject } from 'vitest'
 import type {} from './engine/engine-environment.ts'
+import { PROJECTS_FOLDER } from './engine/engine-folder.ts'
 import { type Ended, runProgram } from './run-program.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -17,7 +18,7 @@ const DOWN_MS = 180_000
 const POLL_MS = 250
 const RUN_POLL_MS = 1_000
 
-export type Container = { ID: string; Name: string; Service: string; State: string; Health: string; ExitCode: number }
+export type Container = { ID: string; Service: string; State: string }
 
 /** The part of the simulated Exchange's state that is judged here. */
 export type ExchangeState = {
@@ -58,10 +59,8 @@ export class ComposeProject implements AsyncDisposable {
   static async create(options: ProjectOptions): Promise<ComposeProject> {
     const engine = inject('engine')
     if (engine.unavailable !== undefined) throw new Error(engine.unavailable)
-    // Where an engine made by these tests sees it.
-    const parent = join(homedir(), '.cache', 'gatehouse', 'docker-engine', 'projects')
-    await mkdir(parent, { recursive: true })
-    const directory = await mkdtemp(join(parent, 'project-'))
+    await mkdir(PROJECTS_FOLDER, { recursive: true })
+    const directory = await mkdtemp(join(PROJECTS_FOLDER, 'project-'))
     const env = { ...process.env, ...engine.env }
     const sizes = ['--devices', String(options.devices), '--latency-ms', String(options.latencyMs), '--seed', String(SEED)]
     await runGatehouse(['init', '--demo', '--directory', directory, ...sizes])
@@ -112,7 +111,7 @@ export class ComposeProject implements AsyncDisposable {
 
   /** The system without its demo: whoever tests starts the syncs. */
   async upWithoutDemo(...args: string[]): Promise<void> {
-    await this.up(...args, 'simulators', 'control', 'discovery', 'compliance-lookup', 'enforcement', 'notification')
+    await this.up(...args, 'simulators', ...WORKER_NAMES)
   }
 
   async containers(): Promise<Container[]> {
@@ -123,6 +122,16 @@ export class ComposeProject implements AsyncDisposable {
   /** `gatehouse <args> --json` in the container of control. */
   async gatehouse(...args: string[]): Promise<unknown> {
     return JSON.parse(await this.must(['exec', '-T', 'control', 'gatehouse', ...args, '--json'], UP_MS))
+  }
+
+  async countDeadLetters(): Promise<number> {
+    return ((await this.gatehouse('dead-letters', 'list')) as { total: number }).total
+  }
+
+  /** What a statement answers, run as the database's superuser. */
+  async psql(statement: string): Promise<string> {
+    const psql = ['psql', '-v', 'ON_ERROR_STOP=1', '-qAt', 'gatehouse', '-c', statement]
+    return await this.must(['exec', '-T', '-u', 'postgres', 'postgres', ...psql])
   }
 
   /** Starts a full sync, confirmed in advance. @returns the id of its run. */

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { WORKER_NAMES } from '@gatehouse/cli/system'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ComposeProject } from './compose-project.ts'
 import { measureContainers, report } from './measure-containers.ts'
 import { describeWithEngine } from './needs-engine.ts'
 
-const WORKERS = ['control', 'discovery', 'compliance-lookup', 'enforcement', 'notification']
-const ALL = [...WORKERS, 'rabbitmq', 'postgres', 'simulators', 'demo']
+const ALL = [...WORKER_NAMES, 'rabbitmq', 'postgres', 'simulators', 'demo']
 /** runspaces + 4 in `gatehouse init --demo`. */
 const SHELLS_PER_ACCOUNT = 16
 /** What an engine runs as process 1 with `init: true`, from outside the image: in /sbin, which may be a link. */
@@ -64,7 +64,7 @@ describeWithEngine('docker compose up with the demo of 5,000 devices', { timeout
 
   it('shows no secret in docker inspect or in a log', async () => {
     const names = ['api-token', 'database-password', 'postgres-password', 'broker-admin-password', 'exchange-password']
-    const files = [...names, 'graph-client-secret', ...WORKERS.map((worker) => `broker/gh-${worker}`)]
+    const files = [...names, 'graph-client-secret', ...WORKER_NAMES.map((worker) => `broker/gh-${worker}`)]
     const read = (file: string): Promise<string> => readFile(join(project.directory, 'secrets', file), 'utf8')
     const secrets = new Map(await Promise.all(files.map(async (file) => [file, (await read(file)).trim()] as const)))
     const ids = (await project.containers()).map(({ ID }) => ID)
@@ -86,25 +86,17 @@ describeWithEngine('docker compose up with the demo of 5,000 devices', { timeout
   })
 
   it('replays a dead letter by the command in a container', async () => {
-    const devices = (await project.gatehouse('devices', '--top', '1')) as {
-      value: { mailboxId: string; organizationId: string }[]
-    }
-    const [device] = devices.value
-    expect(device).toBeDefined()
-    const letter = await buryDecision(project, device as NonNullable<typeof device>)
+    const letter = await buryDecision(project)
 
-    const before = (await project.gatehouse('dead-letters', 'list')) as { total: number }
+    const before = await project.countDeadLetters()
     await project.gatehouse('dead-letters', 'replay', '--id', letter, '--execute', '--yes')
-    const after = (await project.gatehouse('dead-letters', 'list')) as { total: number }
+    const after = await project.countDeadLetters()
 
-    expect([before.total, after.total]).toEqual([1, 0])
+    expect([before, after]).toEqual([1, 0])
   })
 
   it('keeps runs and dead letters over down and up', async () => {
-    const device = (
-      (await project.gatehouse('devices', '--top', '1')) as { value: { mailboxId: string; organizationId: string }[] }
-    ).value[0] as { mailboxId: string; organizationId: string }
-    await buryDecision(project, device)
+    await buryDecision(project)
     const before = await countKept(project)
 
     await project.must(['down'], 200_000)
@@ -118,28 +110,14 @@ describeWithEngine('docker compose up with the demo of 5,000 devices', { timeout
     const measured = await measureContainers(project)
     for (const [name, figures] of Object.entries(measured)) report(`${name} idle`, figures)
 
-    for (const worker of WORKERS) expect(measured[worker]?.['memory, MB'], worker).toBeLessThan(IDLE_BYTES_MAX / 1_000_000)
+    for (const worker of WORKER_NAMES) expect(measured[worker]?.['memory, MB'], worker).toBeLessThan(IDLE_BYTES_MAX / 1_000_000)
   })
 })
 
 async function countKept(project: ComposeProject): Promise<{ letters: number; devices: number; runs: number }> {
-  const letters = (await project.gatehouse('dead-letters', 'list')) as { total: number }
-  const count = async (table: string): Promise<number> =>
-    Number(
-      await project.must([
-        'exec',
-        '-T',
-        '-u',
-        'postgres',
-        'postgres',
-        'psql',
-        '-At',
-        'gatehouse',
-        '-c',
-        `select count(*) from ${table}`,
-      ]),
-    )
-  return { letters: letters.total, devices: await count('device_partnerships'), runs: await count('sync_runs') }
+  const letters = await project.countDeadLetters()
+  const count = async (table: string): Promise<number> => Number(await project.psql(`select count(*) from ${table}`))
+  return { letters, devices: await count('device_partnerships'), runs: await count('sync_runs') }
 }
 
 type Inspected = {
@@ -148,10 +126,13 @@ type Inspected = {
 }
 
 /** A letter about a mailbox that is there: once it is replayed it is decided again, and nothing changes. */
-async function buryDecision(
-  project: ComposeProject,
-  { mailboxId, organizationId }: { mailboxId: string; organizationId: string },
-): Promise<string> {
+async function buryDecision(project: ComposeProject): Promise<string> {
+  const devices = (await project.gatehouse('devices', '--top', '1')) as {
+    value: { mailboxId: string; organizationId: string }[]
+  }
+  const [device] = devices.value
+  expect(device).toBeDefined()
+  const { mailboxId, organizationId } = device as NonNullable<typeof device>
   const messageId = crypto.randomUUID()
   const type = 'compliance-lookup.decide-mailbox'
   const body = { type, version: 1, messageId, at: new Date().toISOString(), organizationId, mailboxId }

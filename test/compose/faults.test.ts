@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { WORKER_NAMES } from '@gatehouse/cli/system'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ComposeProject } from './compose-project.ts'
 import { report } from './measure-containers.ts'
@@ -10,7 +11,6 @@ import { describeWithEngine } from './needs-engine.ts'
 const SIZE = { devices: 1_000, latencyMs: 200 }
 /** For what takes longer than such a sync. */
 const SLOW_MS = 800
-const WORKERS = ['control', 'discovery', 'compliance-lookup', 'enforcement', 'notification']
 const AWAY_MS = 20_000
 const WRITES_BEFORE = 60
 
@@ -37,11 +37,11 @@ describeWithEngine('a sync in containers', { timeout: 300_000 }, () => {
     const state = await project.exchangeState()
     const seconds = (Date.parse(run.finishedAt) - Date.parse(run.startedAt)) / 1_000
     report(name, { 'sync, s': seconds, writes: state.writes - before.writes, wrong: state.wrong.count })
-    const letters = (await project.gatehouse('dead-letters', 'list')) as { total: number }
+    const letters = await project.countDeadLetters()
 
     expect(run.status).toBe('succeeded')
     expect(state).toMatchObject({ wrong: { count: 0 }, mailsTwice: [], duplicateAdds: 0 })
-    expect(letters.total).toBe(0)
+    expect(letters).toBe(0)
   }
 
   const outage =
@@ -69,12 +69,11 @@ describeWithEngine('a sync in containers', { timeout: 300_000 }, () => {
     signal,
   }) => {
     const renew = async (): Promise<void> => {
-      await project.renewSecrets(['database-password', 'api-token', ...WORKERS.map((worker) => `broker/gh-${worker}`)])
+      await project.renewSecrets(['database-password', 'api-token', ...WORKER_NAMES.map((worker) => `broker/gh-${worker}`)])
       const password = (await readFile(join(project.directory, 'secrets', 'database-password'), 'utf8')).trim()
-      const psql = ['exec', '-T', '-u', 'postgres', 'postgres', 'psql', '-q', 'gatehouse', '-c']
-      await project.must([...psql, `alter role gatehouse password '${password}'`])
+      await project.psql(`alter role gatehouse password '${password}'`)
       await project.must(['up', '--no-deps', '--force-recreate', 'topology'])
-      for (const worker of WORKERS) await project.up('--no-deps', '--force-recreate', worker)
+      for (const worker of WORKER_NAMES) await project.up('--no-deps', '--force-recreate', worker)
     }
     await project.setLatency(SLOW_MS)
     await syncDuring('secrets made anew', renew, signal)

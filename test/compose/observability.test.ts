@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { WORKER_NAMES } from '@gatehouse/cli/system'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ComposeProject } from './compose-project.ts'
 import { describeWithEngine } from './needs-engine.ts'
 
 const POLL_MS = 1_000
-const WORKERS = ['control', 'discovery', 'compliance-lookup', 'enforcement', 'notification']
 
 type Target = { health: string; lastError: string; labels: Record<string, string> }
 
@@ -25,7 +25,7 @@ describeWithEngine('the profile observability', { timeout: 300_000 }, () => {
   }
 
   it('scrapes every copy of every worker once, and the broker', async ({ signal }) => {
-    const expected = [...WORKERS, 'enforcement', 'rabbitmq', 'rabbitmq-queues'].sort()
+    const expected = [...WORKER_NAMES, 'enforcement', 'rabbitmq', 'rabbitmq-queues'].sort()
     let active: Target[] = []
     const names = (): string[] => active.map(({ labels }) => labels['worker'] ?? labels['job'] ?? '').sort()
     while (active.length < expected.length || active.some(({ health }) => health === 'unknown')) {

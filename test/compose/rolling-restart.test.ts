@@ -1,10 +1,10 @@
+import { WORKER_NAMES } from '@gatehouse/cli/system'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ComposeProject } from './compose-project.ts'
 import { report } from './measure-containers.ts'
 import { describeWithEngine } from './needs-engine.ts'
 
 const SIZE = { devices: 5_000, latencyMs: 100 }
-const WORKERS = ['control', 'discovery', 'compliance-lookup', 'enforcement', 'notification']
 const WRITES_BEFORE = 300
 
 describeWithEngine('a rolling restart of every worker during a sync of 5,000 devices', { timeout: 400_000 }, () => {
@@ -30,10 +30,11 @@ describeWithEngine('a rolling restart of every worker during a sync of 5,000 dev
   it('loses, repeats and buries nothing, and costs little time', async ({ signal }) => {
     const undisturbed = await measureSync(async () => {}, signal)
     const disturbed = await measureSync(async () => {
-      for (const worker of WORKERS) await project.must(['up', '-d', '--wait', '--no-deps', '--force-recreate', worker], 200_000)
+      for (const worker of WORKER_NAMES)
+        await project.must(['up', '-d', '--wait', '--no-deps', '--force-recreate', worker], 200_000)
     }, signal)
     const state = await project.exchangeState()
-    const letters = (await project.gatehouse('dead-letters', 'list')) as { total: number }
+    const letters = await project.countDeadLetters()
     report('rolling restart', {
       'undisturbed, s': undisturbed,
       'disturbed, s': disturbed,
@@ -44,6 +45,6 @@ describeWithEngine('a rolling restart of every worker during a sync of 5,000 dev
 
     expect(state).toMatchObject({ wrong: { count: 0 }, mailsTwice: [], duplicateAdds: 0 })
     expect(state.writes).toBe(state.writesLeast)
-    expect(letters.total).toBe(0)
+    expect(letters).toBe(0)
   })
 })

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, openSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TestProject } from 'vitest/node'
 import { runProgram } from '../run-program.ts'
 import type { EngineEnvironment } from './engine-environment.ts'
+import { ENGINE_FOLDER, PROJECTS_FOLDER } from './engine-folder.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const MAKE_MS = 8 * 60_000
@@ -24,7 +24,7 @@ export default async function startEngine(project: TestProject): Promise<() => P
   const answering = await findEngine({})
   if (answering !== undefined) {
     say(`engine ${answering}`)
-    if (!(await hasBases({}))) runScript('stand-ins/make-stand-ins.sh', [await makeFolder()], {})
+    if (!(await hasBases())) runScript('stand-ins/make-stand-ins.sh', [await makeFolder()], {})
     project.provide('engine', { env: {}, unavailable: undefined })
     return async () => {}
   }
@@ -71,10 +71,9 @@ function obstacleHere(): string | undefined {
 
 /** Its folder, kept for the next run. @throws Error with what the script has said. */
 async function makeFolder(): Promise<string> {
-  const folder = join(homedir(), '.cache', 'gatehouse', 'docker-engine')
-  await mkdir(join(folder, 'projects'), { recursive: true })
-  runScript('engine/make-engine.sh', [folder], {})
-  return folder
+  await mkdir(PROJECTS_FOLDER, { recursive: true })
+  runScript('engine/make-engine.sh', [ENGINE_FOLDER], {})
+  return ENGINE_FOLDER
 }
 
 function runScript(name: string, args: readonly string[], env: Record<string, string>): void {
@@ -90,7 +89,7 @@ function runScript(name: string, args: readonly string[], env: Record<string, st
 function serve(folder: string): ChildProcess {
   const script = join(import.meta.dirname, 'serve-engine.sh')
   // The engine sees the checkout at its own path, and the folder in which the tests keep their projects.
-  const args = ['-m', '--propagation', 'private', 'sh', script, folder, ROOT, join(folder, 'projects')]
+  const args = ['-m', '--propagation', 'private', 'sh', script, folder, ROOT, PROJECTS_FOLDER]
   const log = openSync(join(folder, 'engine.log'), 'w')
   return spawn('unshare', args, { stdio: ['ignore', log, log], detached: true })
 }
@@ -119,11 +118,11 @@ async function findEngine(env: Record<string, string>): Promise<string | undefin
 }
 
 /** They are there, or can be pulled. */
-async function hasBases(env: Record<string, string>): Promise<boolean> {
-  const all = { ...process.env, ...env }
+async function hasBases(): Promise<boolean> {
+  const { env } = process
   for (const image of BASES) {
-    if ((await runProgram('docker', ['image', 'inspect', image], { env: all, timeoutMs: ASK_MS })).code === 0) continue
-    if ((await runProgram('docker', ['pull', '--quiet', image], { env: all, timeoutMs: MAKE_MS })).code !== 0) return false
+    if ((await runProgram('docker', ['image', 'inspect', image], { env, timeoutMs: ASK_MS })).code === 0) continue
+    if ((await runProgram('docker', ['pull', '--quiet', image], { env, timeoutMs: MAKE_MS })).code !== 0) return false
   }
   return true
 }
