@@ -7,8 +7,8 @@ import { FAULT_TABLE } from './fault-table.ts'
 const fault = (fields: Partial<Fault>): Fault => ({ origin: 'engine', message: '', ...fields })
 
 const CASES: [string, Fault, string, 'retryable' | 'permanent'][] = [
-  ['a proxy that wants other credentials', fault({ engineCode: 'wsman-proxy-refused' }), 'exchange-proxy-refused', 'permanent'],
-  ['a proxy that is gone', fault({ engineCode: 'wsman-proxy-unreachable' }), 'exchange-unreachable', 'retryable'],
+  ['a proxy that wants other credentials', fault({ engineCode: 'proxy-refused' }), 'exchange-proxy-refused', 'permanent'],
+  ['a proxy that is gone', fault({ engineCode: 'proxy-unreachable' }), 'exchange-unreachable', 'retryable'],
   ['a PowerShell that is not there', fault({ engineCode: 'powershell-not-found' }), 'powershell-unusable', 'permanent'],
   ['a PowerShell that died', fault({ engineCode: 'powershell-exited' }), 'exchange-connection-lost', 'retryable'],
   ['the 19th shell by its code', fault({ faultCode: '2150859173' }), 'exchange-shells-exhausted', 'retryable'],

@@ -1,5 +1,6 @@
+import type { ProxyOptions } from '@gatehouse/http-proxy'
 import { PermanentError } from '@gatehouse/messages'
-import type { EngineLog, LeaseBroker, PowerShellEngine, ProxyOptions, RunspacePool } from '@gatehouse/powershell'
+import type { EngineLog, LeaseBroker, PowerShellEngine, RunspacePool } from '@gatehouse/powershell'
 import { errorOfRecord, toExchangeError } from './classify.ts'
 import type { CmdletTrace } from './cmdlet-runner.ts'
 import { namesToAskFor, type Preflight, planPreflight } from './cmdlets.ts'

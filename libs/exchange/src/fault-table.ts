@@ -114,7 +114,7 @@ export const FAULT_TABLE: readonly FaultRow[] = [
     code: 'exchange-unreachable',
     kind: 'retryable',
     scope: 'organization',
-    engineCodes: ['wsman-connect-failed', 'wsman-proxy-unreachable', 'wsman-negotiate-failed'],
+    engineCodes: ['wsman-connect-failed', 'proxy-unreachable', 'proxy-target-unreachable', 'wsman-negotiate-failed'],
     transportCodes: [
       'ECONNREFUSED',
       'EHOSTUNREACH',
@@ -130,7 +130,7 @@ export const FAULT_TABLE: readonly FaultRow[] = [
     code: 'exchange-proxy-refused',
     kind: 'permanent',
     scope: 'organization',
-    engineCodes: ['wsman-proxy-refused'],
+    engineCodes: ['proxy-refused'],
     source: 'RFC 9110 §15.5.8 and §9.3.6',
   },
   {

@@ -1,8 +1,9 @@
+import type { ProxyOptions } from '@gatehouse/http-proxy'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createCertificate, hasOpenssl, type TestCertificate } from '../../../test/environment/create-certificate.ts'
-import { createRemotingEngine, type ProxyOptions, type RemotingEngineOptions } from '../src/index.ts'
+import { startScriptedProxy } from '../../../test/environment/start-scripted-proxy.ts'
+import { createRemotingEngine, type RemotingEngineOptions } from '../src/index.ts'
 import { cleanUp, closeAll, command, completeAtOnce, options, signal, start, transportOf } from './open-pool.ts'
-import { startScriptedProxy } from './scripted-proxy.ts'
 
 afterEach(closeAll)
 
@@ -53,9 +54,9 @@ describe.skipIf(!hasOpenssl)('a proxy', () => {
   })
 
   test.each([
-    [407, 'PermanentError', 'wsman-proxy-refused'],
-    [403, 'PermanentError', 'wsman-proxy-refused'],
-    [502, 'RetryableError', 'wsman-connect-failed'],
+    [407, 'PermanentError', 'proxy-refused'],
+    [403, 'PermanentError', 'proxy-refused'],
+    [502, 'RetryableError', 'proxy-target-unreachable'],
   ])('that answers %i is a %s', async (status, name, code) => {
     const server = await start(completeAtOnce, { tls })
     const proxy = await startProxy(status)
@@ -74,7 +75,7 @@ describe.skipIf(!hasOpenssl)('a proxy', () => {
     const silent = await startProxy('silence')
     const gone = await startScriptedProxy()
     await gone[Symbol.asyncDispose]()
-    const unreachable = { name: 'RetryableError', code: 'wsman-proxy-unreachable', detail: { mayHaveRun: false } }
+    const unreachable = { name: 'RetryableError', code: 'proxy-unreachable', detail: { mayHaveRun: false } }
 
     await expect(open(server.url, { url: gone.url })).rejects.toMatchObject(unreachable)
     await expect(open(server.url, { url: silent.url }, { limits: { connectMs: 100 } })).rejects.toMatchObject(unreachable)

@@ -1,8 +1,7 @@
-import { isIP } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { connectThroughProxy, type ProxyOptions } from '@gatehouse/http-proxy'
 import { buildConnector } from 'undici'
 import { type CertificateRules, checkCertificate } from './certificate.ts'
-import { openTunnel, type ProxyOptions } from './proxy-tunnel.ts'
 
 export type ConnectorOptions = {
   readonly certificate: CertificateRules
@@ -12,7 +11,7 @@ export type ConnectorOptions = {
 
 /**
  * How the sockets of a shell are opened: directly or through a proxy, and used only after the server's certificate was
- * checked. Fails with what `checkCertificate` and `openTunnel` say, or with the socket's own error.
+ * checked. Fails with what `checkCertificate` and `connectThroughProxy` say, or with the socket's own error.
  */
 export function createConnector({ certificate, proxy, connectTimeoutMs }: ConnectorOptions): buildConnector.connector {
   const connect = buildConnector({
@@ -39,13 +38,5 @@ export function createConnector({ certificate, proxy, connectTimeoutMs }: Connec
       callback(refusal, null)
     })
   }
-  if (proxy === undefined) return secure
-  return (options, callback) => {
-    const host = options.hostname.replace(/^\[|\]$/g, '')
-    const target = `${isIP(host) === 6 ? `[${host}]` : host}:${options.port || '443'}`
-    openTunnel(proxy, target, connectTimeoutMs).then(
-      (httpSocket) => secure({ ...options, httpSocket }, callback),
-      (error: Error) => callback(error, null),
-    )
-  }
+  return proxy === undefined ? secure : connectThroughProxy(proxy, { timeoutMs: connectTimeoutMs, connect: secure })
 }

@@ -1,9 +1,9 @@
+import type { ProxyOptions } from '@gatehouse/http-proxy'
 import { Client, type Dispatcher, Pool } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { CertificateRules } from './certificate.ts'
 import { createConnector } from './create-connector.ts'
 import { type NegotiatedRequest, NegotiatedSockets } from './negotiated-sockets.ts'
-import type { ProxyOptions } from './proxy-tunnel.ts'
 import { type CollectedResponse, ResponseCollector } from './response-collector.ts'
 import type { CreateSecurityContext } from './security-context.ts'
 
@@ -62,9 +62,9 @@ export class HttpConnection {
 
   /**
    * Posts one envelope; `headMs` is how long the head of the answer may take. Throws RetryableError (`wsman-connect-failed`,
-   * `wsman-connection-lost`, `wsman-http-timeout`, `wsman-proxy-unreachable`, `wsman-negotiate-failed`) whose `detail.sent` says
+   * `wsman-connection-lost`, `wsman-http-timeout`, `proxy-unreachable`, `proxy-target-unreachable`, `wsman-negotiate-failed`) whose `detail.sent` says
    * whether the server may have read the request, and PermanentError for a certificate that is not trusted, a compressed or an
-   * oversized answer, a proxy that refuses (`wsman-proxy-refused`) and what NegotiatedSockets says of the server.
+   * oversized answer, a proxy that refuses (`proxy-refused`) and what NegotiatedSockets says of the server.
    */
   post(envelope: string, headMs: number): Promise<HttpResponse> {
     return this.sockets.post({ envelope, headMs })

@@ -1,3 +1,4 @@
+import { findProxyProblem, type ProxyOptions } from '@gatehouse/http-proxy'
 import { type Clock, systemClock } from '../clock.ts'
 import { type EngineLog, quietLog } from '../engine-log.ts'
 import type { ShellAddress } from '../leases.ts'
@@ -7,7 +8,6 @@ import { readFingerprint } from './certificate.ts'
 import { readEndpointUrl } from './endpoint-url.ts'
 import type { HttpAuthentication } from './http-connection.ts'
 import type { HttpTrace } from './http-trace.ts'
-import type { ProxyOptions } from './proxy-tunnel.ts'
 import { type CreateSecurityContext, createKerberosContexts } from './security-context.ts'
 import { settingsRefused } from './settings-refused.ts'
 import { WsmanShell, type WsmanShellOptions } from './wsman-shell.ts'
@@ -149,13 +149,7 @@ function readAuthentication(
   return { scheme: 'basic', authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` }
 }
 
-function checkProxy({ url: text, user }: ProxyOptions, target: URL): void {
-  const url = URL.parse(text)
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    throw settingsRefused('the proxy must be an http or https URL')
-  if (url.username !== '' || url.password !== '')
-    throw settingsRefused("the proxy's user and password do not belong into its URL")
-  if (target.protocol !== 'https:') throw settingsRefused('a proxy is for https only')
-  if (user !== undefined && (user === '' || user.includes(':')))
-    throw settingsRefused("the proxy's user name is empty or holds a colon")
+function checkProxy(proxy: ProxyOptions, target: URL): void {
+  const problem = findProxyProblem(proxy) ?? (target.protocol === 'https:' ? undefined : 'a proxy is for https only')
+  if (problem !== undefined) throw settingsRefused(problem)
 }

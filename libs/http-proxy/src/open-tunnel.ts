@@ -8,14 +8,15 @@ export type ProxyOptions = {
   readonly url: string
   /** Sent as Basic. */
   readonly user?: string | undefined
-  readonly password?: string | undefined
+  /** A function is asked for it at each tunnel. */
+  readonly password?: string | (() => string) | undefined
 }
 
 /**
  * A socket that leads through the proxy to `target` (host:port), nothing sent on it yet. Throws
- * PermanentError('wsman-proxy-refused') when the proxy wants other credentials or does not want the target,
- * RetryableError('wsman-proxy-unreachable') when it does not answer within `timeoutMs`, and
- * RetryableError('wsman-connect-failed') when it answers that it cannot reach the target.
+ * PermanentError('proxy-refused') when the proxy wants other credentials or does not want the target,
+ * RetryableError('proxy-unreachable') when it does not answer within `timeoutMs`, and
+ * RetryableError('proxy-target-unreachable') when it answers that it cannot reach the target.
  */
 export async function openTunnel(proxy: ProxyOptions, target: string, timeoutMs: number): Promise<Socket> {
   const { origin } = new URL(proxy.url)
@@ -42,25 +43,26 @@ export async function openTunnel(proxy: ProxyOptions, target: string, timeoutMs:
 
 function credentialsOf({ user, password }: ProxyOptions): Record<string, string> {
   if (user === undefined) return {}
-  return { 'proxy-authorization': `Basic ${Buffer.from(`${user}:${password ?? ''}`).toString('base64')}` }
+  const secret = (typeof password === 'function' ? password() : password) ?? ''
+  return { 'proxy-authorization': `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}` }
 }
 
 function refusal(origin: string, target: string, status: number): PermanentError | RetryableError {
   const detail = { sent: false, proxyStatus: status }
   if (status === 407) {
-    return new PermanentError('wsman-proxy-refused', `The proxy ${origin} refused user name and password (407)`, { detail })
+    return new PermanentError('proxy-refused', `The proxy ${origin} refused user name and password (407)`, { detail })
   }
   if (status >= 500) {
     const message = `The proxy ${origin} could not reach ${target} (${status})`
-    return new RetryableError('wsman-connect-failed', message, { detail })
+    return new RetryableError('proxy-target-unreachable', message, { detail })
   }
-  return new PermanentError('wsman-proxy-refused', `The proxy ${origin} refused a tunnel to ${target} (${status})`, { detail })
+  return new PermanentError('proxy-refused', `The proxy ${origin} refused a tunnel to ${target} (${status})`, { detail })
 }
 
 function unreachable(origin: string, cause: unknown): RetryableError {
   const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
   const why = code || (cause instanceof Error ? cause.message : 'unknown')
-  return new RetryableError('wsman-proxy-unreachable', `No connection to the proxy ${origin}: ${why}`, {
+  return new RetryableError('proxy-unreachable', `No connection to the proxy ${origin}: ${why}`, {
     cause,
     detail: { sent: false, errorCode: code },
   })
