@@ -77,8 +77,12 @@ function errorCodeOf(body: unknown): string {
   return typeof code === 'string' ? code.replace(/[^\w.-]/g, '').slice(0, 80) : ''
 }
 
-/** The error of a connection that could not be made, or broke before the answer was complete. */
+/** The error of a connection that could not be made, be it by the proxy, or broke before the answer was complete. */
 export function classifyConnection(cause: unknown, service: 'Graph' | 'Entra sign-in'): PermanentError | RetryableError {
+  if (cause instanceof PermanentError) {
+    return new PermanentError('graph-proxy-refused', `${cause.message}: correct graph.proxy`, { cause })
+  }
+  if (cause instanceof RetryableError) return new RetryableError('graph-unavailable', cause.message, { cause })
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
     return new PermanentError('graph-answer-too-large', `${service} gave an answer above the size limit`, { cause })

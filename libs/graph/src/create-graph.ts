@@ -1,3 +1,5 @@
+import { findProxyProblem } from '@gatehouse/http-proxy'
+import { PermanentError } from '@gatehouse/messages'
 import { Tracer } from '@gatehouse/tracing'
 import manifest from '../package.json' with { type: 'json' }
 import { checkOrigin } from './check-origin.ts'
@@ -16,7 +18,8 @@ const LINK_AGE_MS_MAX = 30 * 60_000
 
 /**
  * A client of Microsoft Graph for one tenant and application. Nothing is sent before the first read.
- * @throws PermanentError('graph-insecure') for plain http that leaves this machine, PermanentError('graph-address-invalid').
+ * @throws PermanentError('graph-insecure') for plain http that leaves this machine, PermanentError('graph-address-invalid'),
+ * PermanentError('graph-proxy-invalid').
  */
 export function createGraph(options: GraphOptions): Graph {
   const { log } = options
@@ -25,7 +28,10 @@ export function createGraph(options: GraphOptions): Graph {
   const lifetime = new AbortController()
   const gate = createThrottleGate()
   const userAgent = options.userAgent ?? `Gatehouse/${manifest.version}`
-  const transport = createTransport({ userAgent, ...(options.ca !== undefined && { ca: options.ca }) })
+  const { ca, proxy, connectMs } = options
+  const proxyProblem = proxy && findProxyProblem(proxy)
+  if (proxyProblem !== undefined) throw new PermanentError('graph-proxy-invalid', `graph.proxy: ${proxyProblem}`)
+  const transport = createTransport({ userAgent, ca, proxy, connectMs })
   const onRequest = () => {
     counts.token += 1
   }

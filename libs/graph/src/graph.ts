@@ -1,3 +1,4 @@
+import type { ProxyOptions } from '@gatehouse/http-proxy'
 import type { Tracer } from '@gatehouse/tracing'
 
 /** Where the log lines go; a pino logger fits. */
@@ -14,6 +15,10 @@ export type GraphOptions = {
   readonly endpoint: string
   /** PEM of the certificate authorities to trust instead of the built-in ones. */
   readonly ca?: string
+  /** An HTTP proxy on the way to both hosts. */
+  readonly proxy?: ProxyOptions | undefined
+  /** For a connection, and for the tunnel before it. Default 10 s. */
+  readonly connectMs?: number
   readonly log: GraphLog
   /** Where each request has a span of its own. */
   readonly tracer?: Tracer

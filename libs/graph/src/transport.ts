@@ -1,5 +1,6 @@
+import { connectThroughProxy, type ProxyOptions } from '@gatehouse/http-proxy'
 import { abortReason } from '@gatehouse/messages'
-import { Agent } from 'undici'
+import { Agent, buildConnector } from 'undici'
 import { classifyConnection } from './classify.ts'
 import { parseRetryAfter } from './parse-retry-after.ts'
 
@@ -21,6 +22,14 @@ export type TransportAnswer = {
   readonly requestId: string | undefined
 }
 
+export type TransportOptions = {
+  readonly ca?: string | undefined
+  readonly proxy?: ProxyOptions | undefined
+  /** For a connection, and for the tunnel before it. */
+  readonly connectMs?: number | undefined
+  readonly userAgent: string
+}
+
 export type Transport = {
   send(request: TransportRequest, signal: AbortSignal): Promise<TransportAnswer>
   close(): Promise<void>
@@ -28,14 +37,15 @@ export type Transport = {
 
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024
 const REQUEST_MS_MAX = 120_000
+const CONNECT_MS_MAX = 10_000
 
 /** One pool of connections for sign-in and Graph. Redirects are not followed: they would carry the token elsewhere. */
-export function createTransport(options: { ca?: string; userAgent: string }): Transport {
+export function createTransport(options: TransportOptions): Transport {
   const agent = new Agent({
     connections: 8,
     pipelining: 1,
     allowH2: false,
-    connect: { timeout: 10_000, ...(options.ca !== undefined && { ca: options.ca }) },
+    connect: createConnector(options),
     headersTimeout: 60_000,
     bodyTimeout: 60_000,
     keepAliveTimeout: 30_000,
@@ -63,6 +73,11 @@ export function createTransport(options: { ca?: string; userAgent: string }): Tr
   }
 
   return { send, close: () => agent.destroy() }
+}
+
+function createConnector({ ca, proxy, connectMs = CONNECT_MS_MAX }: TransportOptions): buildConnector.connector {
+  const connect = buildConnector({ timeout: connectMs, allowH2: false, ...(ca !== undefined && { ca }) })
+  return proxy === undefined ? connect : connectThroughProxy(proxy, { timeoutMs: connectMs, connect })
 }
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 export type Scripted = {
@@ -7,17 +8,22 @@ export type Scripted = {
   /** `GET /path` of every request to Graph, in order. */
   requests: string[]
   tokens: () => number
+  /** What came in Proxy-Authorization, which is for the proxy alone. */
+  credentials: string[]
   stop(): Promise<void>
 }
 
 type Script = (request: IncomingMessage, response: ServerResponse, o: { url: string; count: number }) => void
 
-/** A server that signs everybody in and answers Graph by a script. */
-export async function startScriptedGraph(script: Script): Promise<Scripted> {
+/** A server that signs everybody in and answers Graph by a script; with a certificate over TLS. */
+export async function startScriptedGraph(script: Script, tls?: { key: string; cert: string }): Promise<Scripted> {
   const requests: string[] = []
+  const credentials: string[] = []
   let tokens = 0
-  const server = createServer((request, response) => {
+  const answer: RequestListener = (request, response) => {
     request.resume()
+    const forProxy = request.headers['proxy-authorization']
+    if (forProxy !== undefined) credentials.push(forProxy)
     const path = request.url ?? ''
     if (path.includes('/oauth2/v2.0/token')) {
       tokens += 1
@@ -26,13 +32,15 @@ export async function startScriptedGraph(script: Script): Promise<Scripted> {
     if (path.includes('openid-configuration')) return answerJson(response, describeTenant(url))
     requests.push(`${request.method} ${path}`)
     script(request, response, { url, count: requests.length })
-  })
+  }
+  const server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     url,
     requests,
+    credentials,
     tokens: () => tokens,
     stop: async () => {
       server.close()

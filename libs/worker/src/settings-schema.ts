@@ -109,6 +109,15 @@ const WorkerSettings = z.strictObject({
   healthPort: whole(0, 65_535, 'Port of /healthz, /readyz and /metrics; 0: any free one').default(0),
 })
 
+const proxyTo = (target: string) =>
+  z
+    .strictObject({
+      url: urlOf(['http:', 'https:'], `HTTP proxy on the way to ${target}`, 'an http or https URL'),
+      user: text('Account at the proxy').optional(),
+      passwordFile: secretFile('password at the proxy').optional(),
+    })
+    .optional()
+
 const GraphSettings = z.strictObject({
   tenantId: matching(/^[0-9A-Za-z][0-9A-Za-z.-]{2,252}$/, 'Entra tenant', 'a tenant id or a domain name'),
   clientId: guid('Application id of the app registration'),
@@ -123,6 +132,7 @@ const GraphSettings = z.strictObject({
   authority: secureUrl('Where tokens come from; other in national clouds').default('https://login.microsoftonline.com'),
   endpoint: secureUrl('Microsoft Graph; other in national clouds').default('https://graph.microsoft.com'),
   caFile: caFile(),
+  proxy: proxyTo('Microsoft’s sign-in and Graph'),
   deviceMissingRefreshes: whole(
     1,
     10,
@@ -154,12 +164,6 @@ const PolicySettings = z.strictObject({
     .default('noncompliant'),
 })
 
-const ProxySettings = z.strictObject({
-  url: urlOf(['http:', 'https:'], 'HTTP proxy on the way to Exchange', 'an http or https URL'),
-  user: text('Account at the proxy').optional(),
-  passwordFile: secretFile('password at the proxy').optional(),
-})
-
 const PowerShellSettings = z.strictObject({
   executable: text('PowerShell of this machine: its name on the PATH, or its path', 4_096).default('powershell.exe'),
   modules: z
@@ -187,7 +191,7 @@ const ExchangeSettings = z.strictObject({
     .enum(['basic', 'negotiate'])
     .meta({ description: 'How the account proves itself; negotiate is Kerberos and needs the npm package kerberos' })
     .default('basic'),
-  proxy: ProxySettings.optional(),
+  proxy: proxyTo('Exchange'),
   engine: z
     .enum(['remoting', 'host'])
     .meta({ description: 'remoting speaks to Exchange itself, host lets a local Windows PowerShell do it' })

@@ -1,7 +1,7 @@
 import { PermanentError, RetryableError } from '@gatehouse/messages'
 import { Counter, Gauge, type Registry } from '@gatehouse/worker'
 
-/** Sign-in and permissions: what only an administrator can put right. The alert names the same ones. */
+/** Sign-in, permissions and the proxy on the way: what only an administrator can put right. The alert names the same ones. */
 const SIGN_IN_CODES = [
   'graph-credentials-invalid',
   'graph-application-unknown',
@@ -11,6 +11,7 @@ const SIGN_IN_CODES = [
   'graph-sign-in-refused',
   'graph-unauthorized',
   'graph-permission-missing',
+  'graph-proxy-refused',
 ]
 const OTHER = 'other'
 const CODES = [

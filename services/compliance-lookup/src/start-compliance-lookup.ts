@@ -1,8 +1,8 @@
 import { Breaker, createDependency } from '@gatehouse/broker'
-import { createGraph } from '@gatehouse/graph'
+import { createGraph, type GraphOptions } from '@gatehouse/graph'
 import { done, later } from '@gatehouse/messages'
 import { AdvisoryLocks, readOpenRunOf, readRunReadiness } from '@gatehouse/store'
-import { createSecretReader, readSecret, type Worker } from '@gatehouse/worker'
+import { createSecretReader, type Logger, readSecret, type Settings, type Worker } from '@gatehouse/worker'
 import type { ComplianceLookupDeps } from './compliance-lookup-deps.ts'
 import { createGraphMetrics } from './create-graph-metrics.ts'
 import { decideMailbox } from './decide-mailbox.ts'
@@ -21,6 +21,12 @@ const NO_RUN_MS = 60_000
 /** Intune has been seen to ask for minutes; it is believed, as far as the delay ladder reaches. */
 const GRAPH_PAUSE = { pauseMsMin: 1_000, pauseMsMax: 60_000, askedMsMax: 3_600_000 }
 
+/** The password is read at each tunnel: a changed one needs no restart. */
+function proxyOf({ passwordFile, ...proxy }: NonNullable<Settings['graph']['proxy']>, log: Logger): GraphOptions['proxy'] {
+  if (passwordFile === undefined) return proxy
+  return { ...proxy, password: createSecretReader(() => readSecret(passwordFile), log) }
+}
+
 /** Binds every message to its handler. Disposing finishes the work in hand first. */
 export async function startComplianceLookup(worker: Worker): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
@@ -32,7 +38,7 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
   })
   stack.use(locks)
   await locks.open()
-  const { caFile, clientSecretFile, clientSecretExpires, ...graphSettings } = settings.graph
+  const { caFile, clientSecretFile, clientSecretExpires, proxy, ...graphSettings } = settings.graph
   const graph = stack.use(
     createGraph({
       ...graphSettings,
@@ -40,6 +46,7 @@ export async function startComplianceLookup(worker: Worker): Promise<AsyncDispos
       log,
       tracer: worker.tracer,
       ...(caFile === undefined ? {} : { ca: readSecret(caFile) }),
+      proxy: proxy && proxyOf(proxy, log),
     }),
   )
   const { requestCounts } = graph
