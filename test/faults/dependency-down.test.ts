@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { runMeasuredSync, type System } from '@gatehouse/cli/system'
-import { sql } from 'kysely'
 import { describe, expect, inject, it } from 'vitest'
 import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
 import { startCuttableProxy } from '../environment/cuttable-proxy.ts'
 import type {} from '../environment/provided-parts.ts'
+import { whenWritten } from './count-writes.ts'
 
 const POLL_MS = 100
 /** The sync is still under way when the dependency goes down, however busy the machine is. */
@@ -19,13 +19,6 @@ async function whenHeld(system: System, pattern: RegExp, signal: AbortSignal): P
     if (holds.some((hold) => pattern.test(hold))) return
     await delay(POLL_MS, undefined, { signal })
   }
-}
-
-async function countWrites(system: System): Promise<number> {
-  const { rows } = await sql<{ n: number }>`select count(*)::int as n from access_changes where written_at is not null`.execute(
-    system.store.db,
-  )
-  return rows[0]?.n ?? 0
 }
 
 describe('a dependency that is down for longer than the attempts of a message would last', { timeout: 240_000 }, () => {
@@ -54,7 +47,7 @@ describe('a dependency that is down for longer than the attempts of a message wo
     }
 
     const sync = runMeasuredSync(system, FULL, signal)
-    while ((await countWrites(system)) < 20) await delay(POLL_MS, undefined, { signal })
+    await whenWritten(system, 20, signal)
     proxy.refuse(true)
     proxy.cut()
     // Whoever has a message in hand notices: enforcement has, the others may be through with theirs.

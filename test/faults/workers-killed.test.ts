@@ -1,20 +1,10 @@
-import { runMeasuredSync, type System, WORKER_NAMES } from '@gatehouse/cli/system'
+import { runMeasuredSync, WORKER_NAMES } from '@gatehouse/cli/system'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
+import { whenWritten } from './count-writes.ts'
 
 const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 240_000, onProgress: () => {} } as const
-
-/** Resolves when so many changes are written: the middle of a sync, by what has happened and not by the clock. */
-async function whenWritten(system: System, count: number, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    signal.throwIfAborted()
-    const { rows } = await sql<{
-      n: number
-    }>`select count(*)::int as n from access_changes where written_at is not null`.execute(system.store.db)
-    if ((rows[0]?.n ?? 0) >= count) return
-  }
-}
 
 describe('a worker killed in the middle of a sync and started again', { timeout: 240_000 }, () => {
   for (const worker of WORKER_NAMES) {

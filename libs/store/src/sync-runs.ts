@@ -15,6 +15,11 @@ export type NewSyncRun = {
 
 /** A run whose commands are not known to be published has this count at 0: see `readUnrequestedRuns`. */
 const REQUESTED = 'requested'
+/** How often the commands of a run were asked for again, and when last (milliseconds since 1970): see `requestRunAgain`. */
+const AGAIN = 'requestedAgain'
+const AGAIN_AT = 'requestedAgainAt'
+/** What is in `counts` beside what is counted. */
+export const RUN_MARKS: readonly string[] = [REQUESTED, AGAIN, AGAIN_AT]
 
 /**
  * Opens a run, unless one of the organisation is under way that does as much (a full sync does what a quick one does), or the
@@ -83,6 +88,34 @@ export async function setRunRequested(db: Kysely<Database>, syncRunId: string): 
     .set({ counts: sql`counts || jsonb_build_object(${REQUESTED}::text, 1)` })
     .where('id', '=', syncRunId)
     .execute()
+}
+
+/**
+ * Has the commands of a running run published once more, at most `timesMax` times in its life.
+ * @returns whether they will be: not when they are about to be anyway, or were often enough
+ */
+export async function requestRunAgain(
+  db: Kysely<Database>,
+  syncRunId: string,
+  { at, timesMax }: { readonly at: Date; readonly timesMax: number },
+): Promise<boolean> {
+  const again = sql<number>`coalesce((counts->>${AGAIN})::int, 0)`
+  const marks = sql`jsonb_build_object(${REQUESTED}::text, 0, ${AGAIN}::text, ${again} + 1, ${AGAIN_AT}::text, ${at.getTime()}::bigint)`
+  const { numUpdatedRows } = await db
+    .updateTable('sync_runs')
+    .set({ counts: sql`counts || ${marks}` })
+    .where('id', '=', syncRunId)
+    .where('status', '=', 'running')
+    .where(sql<boolean>`counts->>${REQUESTED} = '1'`)
+    .where(again, '<', timesMax)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** When the commands of a run were last asked for again. */
+export function requestedAgainAt(run: Pick<Row<'sync_runs'>, 'counts'>): Date | undefined {
+  const at = run.counts[AGAIN_AT]
+  return at === undefined ? undefined : new Date(at)
 }
 
 /** Open runs that began before `before` and whose commands may never have been published: their starter died in between. */

@@ -1,4 +1,13 @@
-import { countRun, type Database, lockRun, type Row, type RunCounts, setLastSync, updateRun } from '@gatehouse/store'
+import {
+  countRun,
+  type Database,
+  lockRun,
+  type Row,
+  type RunCounts,
+  requestedAgainAt,
+  setLastSync,
+  updateRun,
+} from '@gatehouse/store'
 import type { Transaction } from 'kysely'
 import type { ControlDeps } from './control-deps.ts'
 import { type RunVerdict, trackRun } from './track-run.ts'
@@ -7,25 +16,32 @@ import { type RunVerdict, trackRun } from './track-run.ts'
 export const CHANGED_MAILBOXES = 'changedMailboxes'
 const HOUR_MS = 3_600_000
 const STALLED_MS = 6 * HOUR_MS
+/** Longer than any handler may hold a message: a refresh from Graph may take 10 minutes. */
+const QUIET_MS = 15 * 60_000
 
-/** Counts one open run and writes where it stands. Another copy that is at the same run right now makes this one unneeded. */
-export async function evaluateRun(syncRunId: string, deps: ControlDeps): Promise<void> {
+/**
+ * Counts one open run and writes where it stands. Another copy that is at the same run right now makes this one unneeded.
+ * @returns whether the run should move and has not for long: what it waits for may be lost
+ */
+export async function evaluateRun(syncRunId: string, deps: ControlDeps): Promise<{ isQuiet: boolean }> {
   const { settings, now } = deps
-  await deps.db.transaction().execute(async (transaction) => {
+  return await deps.db.transaction().execute(async (transaction) => {
     const run = await lockRun(transaction, syncRunId)
-    if (run === undefined || (run.status !== 'running' && run.status !== 'held')) return
+    if (run === undefined || (run.status !== 'running' && run.status !== 'held')) return { isQuiet: false }
     const counts = await countRun(transaction, { id: run.id, organizationId: run.organization_id, startedAt: run.started_at })
     const verdict = trackRun(
-      { run, counts, changedMailboxes: run.counts[CHANGED_MAILBOXES] ?? 0 },
+      { run, counts, changedMailboxes: run.counts[CHANGED_MAILBOXES] ?? 0, requestedAgainAt: requestedAgainAt(run) },
       {
         brakeMinimum: settings.brake.minimum,
         brakePercent: settings.brake.percent,
+        quietMs: QUIET_MS,
         stalledMs: STALLED_MS,
         unconfirmedMs: settings.broker.laterAgeHoursMax * HOUR_MS,
       },
       now(),
     )
     await write(transaction, { run, counts, verdict }, deps)
+    return { isQuiet: verdict.isQuiet === true }
   })
 }
 

@@ -28,7 +28,8 @@ export async function startControl(worker: Worker): Promise<AsyncDisposable & { 
   const version = await writeSettings(deps)
   if (version !== undefined) await announcePolicy(version, deps, signal)
   await using stack = new AsyncDisposableStack()
-  const tracker = stack.use(startTracker(deps, signal))
+  const readDepths = createDepthReader(broker, Date.now)
+  const tracker = stack.use(startTracker({ ...deps, readDepths }, signal))
   stack.use(startScheduler(deps, signal))
   stack.use(
     await broker.consume({
@@ -44,7 +45,6 @@ export async function startControl(worker: Worker): Promise<AsyncDisposable & { 
       },
     }),
   )
-  const readDepths = createDepthReader(broker, Date.now)
   const set = createQueueMetrics(worker.metrics, measuredQueues())
   stack.use(startDepthWatch({ read: readDepths, set, everyMs: DEPTHS_MS, log }))
   stack.use(watchOrganizations(worker))

@@ -1,7 +1,7 @@
 import { readOpenRunIds } from '@gatehouse/store'
-import type { ControlDeps } from './control-deps.ts'
 import { evaluateRun } from './evaluate-run.ts'
 import { nextBeatMs } from './next-beat-ms.ts'
+import { type LostRunDeps, requestLostRuns } from './request-lost-runs.ts'
 import { publishMissingCommands } from './start-sync.ts'
 
 const UNREQUESTED_MS = 15_000
@@ -13,9 +13,9 @@ export type Tracker = AsyncDisposable & {
 
 /**
  * Evaluates the open runs, again and again while there are any. Messages only wake it: a lost or doubled one makes no
- * difference, since everything is counted from the tables.
+ * difference, since everything is counted from the tables. A run whose messages are lost is commanded again.
  */
-export function startTracker(deps: ControlDeps, signal: AbortSignal): Tracker {
+export function startTracker(deps: LostRunDeps, signal: AbortSignal): Tracker {
   let isStopped = false
   let timer: NodeJS.Timeout | undefined
   let turn = Promise.resolve()
@@ -35,7 +35,9 @@ export function startTracker(deps: ControlDeps, signal: AbortSignal): Tracker {
       await publishMissingCommands(deps, UNREQUESTED_MS, signal)
       const open = await readOpenRunIds(deps.db)
       hasOpenRuns = open.length > 0
-      for (const id of open) if (!isStopped) await evaluateRun(id, deps)
+      const quiet: string[] = []
+      for (const id of open) if (!isStopped && (await evaluateRun(id, deps)).isQuiet) quiet.push(id)
+      await requestLostRuns(quiet, deps, signal)
     } catch (error) {
       hasFailed = true
       if (!signal.aborted) deps.log.warn({ err: error }, 'The runs could not be evaluated; they are looked at again')

@@ -5,7 +5,13 @@ import { type RunFacts, trackRun } from './track-run.ts'
 
 const began = new Date('2026-11-24T02:00:00Z')
 const soon = new Date('2026-11-24T02:01:00Z')
-const limits = { brakeMinimum: 20, brakePercent: 5, stalledMs: 6 * 3_600_000, unconfirmedMs: 24 * 3_600_000 }
+const limits = {
+  brakeMinimum: 20,
+  brakePercent: 5,
+  quietMs: 15 * 60_000,
+  stalledMs: 6 * 3_600_000,
+  unconfirmedMs: 24 * 3_600_000,
+}
 const hoursLater = (hours: number) => new Date(began.getTime() + hours * 3_600_000)
 
 const zero: RunCounts = {
@@ -98,6 +104,20 @@ describe('the end of a run', () => {
 
     expect(stuck(null)).toBe('failed')
     expect(stuck(hoursLater(5))).toBe('running')
+  })
+
+  it('is far off for a run that is quiet, counted from the last thing that moved or was asked for again', () => {
+    const quiet = (minutes: number, more: Partial<RunFacts> = {}) =>
+      trackRun({ ...facts({}, { mailboxes: 5, decided: 4 }), ...more }, limits, new Date(soon.getTime() + minutes * 60_000))
+
+    expect([quiet(15).isQuiet, quiet(16).isQuiet, quiet(16).status]).toEqual([false, true, 'running'])
+    expect(quiet(16, { requestedAgainAt: new Date(soon.getTime() + 60_000) }).isQuiet).toBe(false)
+  })
+
+  it('does not wait for a held run to move', () => {
+    const held = facts({ brake: 'held', status: 'held' }, { mailboxes: 5, decided: 5 })
+
+    expect(trackRun(held, limits, hoursLater(1)).isQuiet).toBeUndefined()
   })
 
   it('waits a day for a held run to be confirmed', () => {

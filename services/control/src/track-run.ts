@@ -5,12 +5,16 @@ export type RunFacts = {
   readonly counts: RunCounts
   /** How many mailboxes compliance-lookup asked to be decided for this run because their Intune side changed. */
   readonly changedMailboxes: number
+  /** When its commands were published again because they seemed lost. */
+  readonly requestedAgainAt?: Date | undefined
 }
 
 export type RunLimits = {
   readonly brakeMinimum: number
   readonly brakePercent: number
-  /** A running run that has not moved for so long has lost something on its way. */
+  /** A running run that has not moved for so long may have lost something on its way. */
+  readonly quietMs: number
+  /** One that has not moved for so long has. */
   readonly stalledMs: number
   /** A held run that nobody confirms: its messages do not wait for ever either. */
   readonly unconfirmedMs: number
@@ -21,6 +25,8 @@ export type RunVerdict = {
   readonly brake: Row<'sync_runs'>['brake']
   readonly brakeLimit: number
   readonly problem?: ProblemJson
+  /** It should move and has not, for `quietMs`. */
+  readonly isQuiet?: boolean
 }
 
 /**
@@ -39,7 +45,7 @@ export function trackRun(facts: RunFacts, limits: RunLimits, now: Date): RunVerd
     if (idleMs <= limits.unconfirmedMs) return { status: 'held', brake, brakeLimit }
     return { status: 'failed', brake, brakeLimit, problem: UNCONFIRMED }
   }
-  if (idleMs <= limits.stalledMs) return { status: 'running', brake, brakeLimit }
+  if (idleMs <= limits.stalledMs) return { status: 'running', brake, brakeLimit, isQuiet: idleMs > limits.quietMs }
   return { status: 'failed', brake, brakeLimit, problem: STALLED }
 }
 
@@ -82,7 +88,8 @@ function finish(counts: RunCounts): Pick<RunVerdict, 'status' | 'problem'> {
   }
 }
 
-function lastMoved({ run, counts }: RunFacts): Date {
-  const moments = [run.started_at, run.discovered_at, run.looked_up_at, counts.lastDecidedAt, counts.lastEnforcedAt]
+function lastMoved({ run, counts, requestedAgainAt }: RunFacts): Date {
+  const { started_at, discovered_at, looked_up_at } = run
+  const moments = [started_at, discovered_at, looked_up_at, counts.lastDecidedAt, counts.lastEnforcedAt, requestedAgainAt]
   return new Date(Math.max(...moments.map((moment) => moment?.getTime() ?? 0)))
 }

@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connectBroker } from '@gatehouse/broker'
+import { connectBroker, queueNamesOf, SERVICE_NAMES } from '@gatehouse/broker'
 import { type DiscoverySync, done, PermanentError } from '@gatehouse/messages'
-import { createDatabase } from '@gatehouse/store'
+import { createDatabase, type Store } from '@gatehouse/store'
 import { Tracer } from '@gatehouse/tracing'
 import { Registry, type Worker } from '@gatehouse/worker'
 import { expect, it } from 'vitest'
@@ -39,10 +39,12 @@ async function startSystem(signal: AbortSignal) {
   }
   const settings = { ...createSettings({}), control: { host: '127.0.0.1', port: 0, tokenFile }, schedule: SILENT }
   const copies = []
+  const stores: Store[] = []
   for (const name of ['one', 'two']) {
     const store = stack.use(
       createDatabase({ url: database.url, applicationName: name, connectionsMax: 5, onConnectionError: () => {} }),
     )
+    stores.push(store)
     const worker = {
       name: 'control',
       settings,
@@ -56,7 +58,10 @@ async function startSystem(signal: AbortSignal) {
     copies.push(stack.use(await startControl(worker as unknown as Worker)))
   }
   const owned = stack.move()
-  return { copies, connect: (name: string) => connect(name, owned), [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  const query = async (text: string) => {
+    await stores[0]?.pool.query(text)
+  }
+  return { copies, query, connect: (name: string) => connect(name, owned), [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 const SILENT = { enabled: false, fullSync: '0 2 * * *', deltaSync: '*/15 * * * *' }
@@ -116,6 +121,36 @@ it('carries a sync from the API to its end over a real broker, whichever copy is
   expect(run).toMatchObject({ status: 'succeeded', brake: 'released', problem: null })
   expect(commands).toMatchObject([{ organizationId: ORGANIZATION, syncType: 'fullSync', syncRunId }])
   expect((await call(1, 'GET', `/api/exchangeConnectors/${ORGANIZATION}`))['status']).toBe('connected')
+})
+
+it('commands a sync again whose messages the broker has lost', async ({ signal }) => {
+  await using system = await startSystem(signal)
+  const headers = { authorization: 'Bearer token-of-the-test', 'content-type': 'application/json', connection: 'close' }
+  const body = JSON.stringify({ syncType: 'fullSync' })
+  const answer = await fetch(`${system.copies[0]?.url}/api/exchangeConnectors/${ORGANIZATION}/sync`, {
+    method: 'POST',
+    headers,
+    body,
+  })
+  const { syncRunId } = (await answer.json()) as { syncRunId: string }
+  const admin = await system.connect('admin')
+  const channel = await admin.openChannel(signal)
+  const queues = SERVICE_NAMES.flatMap(queueNamesOf)
+
+  const purged = []
+  for (const queue of queues) purged.push((await channel.purgeQueue(queue)).messageCount)
+  await system.query(`update sync_runs set started_at = started_at - interval '16 minutes'`)
+  const waiting = async (queue: string) => (await channel.checkQueue(queue)).messageCount
+  while ((await waiting('gh.discovery')) === 0 || (await waiting('gh.compliance-lookup')) === 0)
+    await delay(50, undefined, { signal })
+
+  const message = await channel.get('gh.discovery')
+  const shown = await fetch(`${system.copies[1]?.url}/api/syncRuns/${syncRunId}`, { headers })
+  const { status, counts } = (await shown.json()) as { status: string; counts: Record<string, number> }
+
+  expect(purged.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(3)
+  expect(JSON.parse(message === false ? '{}' : message.content.toString())).toMatchObject({ type: 'discovery.sync', syncRunId })
+  expect([status, Object.keys(counts).filter((name) => name.startsWith('requested'))]).toEqual(['running', []])
 })
 
 it('shows the dead letters of every worker', async ({ signal }) => {

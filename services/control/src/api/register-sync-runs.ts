@@ -1,4 +1,4 @@
-import { type Row, readConnectors, readRun, readRuns } from '@gatehouse/store'
+import { type Row, RUN_MARKS, readConnectors, readRun, readRuns } from '@gatehouse/store'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { confirmRun } from '../confirm-run.ts'
@@ -71,7 +71,7 @@ function isNamed(connector: { organization_id: string; name: string }, text: str
 }
 
 function runView(run: Row<'sync_runs'>) {
-  const { requested: _, ...counts } = run.counts
+  const counts = Object.fromEntries(Object.entries(run.counts).filter(([name]) => !RUN_MARKS.includes(name)))
   return {
     id: run.id,
     organizationId: run.organization_id,

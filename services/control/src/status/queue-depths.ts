@@ -1,6 +1,7 @@
 import {
   type BrokerConnection,
   createTopology,
+  deadQueueOf,
   LADDER_LEVELS,
   ladderLevelName,
   queueNamesOf,
@@ -21,6 +22,14 @@ export function measuredQueues(): { name: string; lengthMax: number | undefined 
     const limit = policies.find(({ pattern }) => new RegExp(pattern).test(name))?.definition['max-length']
     return { name, lengthMax: limit === undefined ? undefined : Number(limit) }
   })
+}
+
+/** Where work waits; in the other queues it waits for a person. */
+const WORK_QUEUES = ALL_QUEUES.filter((name) => name !== UNROUTED && !SERVICE_NAMES.map(deadQueueOf).includes(name))
+
+/** Whether there is certainly nothing on its way: every queue is there, and none of those of work holds a message. */
+export function isNothingOnItsWay(depths: QueueDepths): boolean {
+  return WORK_QUEUES.every((name) => depths.get(name) === 0)
 }
 
 const FRESH_MS = 500

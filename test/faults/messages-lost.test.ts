@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { LADDER_LEVELS, ladderLevelName, queueNamesOf, SERVICE_NAMES } from '@gatehouse/broker'
+import { runMeasuredSync, type System } from '@gatehouse/cli/system'
+import { connect } from 'amqplib'
+import { sql } from 'kysely'
+import { expect, it } from 'vitest'
+import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
+import { countWrites, whenWritten } from './count-writes.ts'
+
+const POLL_MS = 100
+/** The sync is still under way when its messages are lost, however busy the machine is. */
+const SLOW_MS = 400
+const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 240_000, onProgress: () => {} } as const
+const QUEUES = [
+  ...SERVICE_NAMES.flatMap(queueNamesOf),
+  ...Array.from({ length: LADDER_LEVELS }, (_, level) => ladderLevelName(level)),
+]
+
+it('carries a sync to its end whose messages the broker has lost', { timeout: 240_000 }, async ({ signal }) => {
+  await using system = await startTestSystem({ latencyMs: SLOW_MS }, signal)
+
+  const sync = runMeasuredSync(system, FULL, signal)
+  await whenWritten(system, 20, signal)
+  const lost = await loseEverything(system, signal)
+  const written = await countWrites(system)
+  await pretendLongAgo(system)
+  const { run } = await sync
+
+  expect(lost).toBeGreaterThan(0)
+  expect(run.status).toBe('succeeded')
+  expect(await countWrites(system)).toBeGreaterThan(written)
+  expect(await readEndState(system)).toMatchObject(RIGHT)
+})
+
+/** Empties every queue until no worker has anything in hand that could fill one again. @returns how many messages it took. */
+async function loseEverything(system: System, signal: AbortSignal): Promise<number> {
+  const { broker } = system.parts
+  if (broker === undefined) throw new TypeError('The system has no broker of its own')
+  const url = new URL(broker.amqpUrl)
+  url.username = encodeURIComponent(broker.user)
+  url.password = encodeURIComponent(broker.password)
+  const model = await connect(url.href)
+  try {
+    const channel = await model.createChannel()
+    let lost = 0
+    for (;;) {
+      const isIdle = await hasNothingInHand(system)
+      let now = 0
+      for (const queue of QUEUES) now += (await channel.purgeQueue(queue)).messageCount
+      lost += now
+      if (isIdle && now === 0) return lost
+      await delay(POLL_MS, undefined, { signal })
+    }
+  } finally {
+    await model.close()
+  }
+}
+
+async function hasNothingInHand({ workers }: System): Promise<boolean> {
+  const texts = await Promise.all(
+    [...workers.running.values()].map(async ({ ready }) => await (await fetch(`${ready.healthUrl}/metrics`)).text()),
+  )
+  return texts.every((text) => !/^gatehouse_oldest_delivery_seconds\{[^}]*\} (?!0$)/m.test(text))
+}
+
+/** Control waits a quarter of an hour before it takes messages for lost. */
+async function pretendLongAgo({ store }: System): Promise<void> {
+  for (const [table, column] of [
+    ['sync_runs', 'started_at'],
+    ['sync_runs', 'discovered_at'],
+    ['sync_runs', 'looked_up_at'],
+    ['mailbox_decisions', 'decided_at'],
+    ['mailbox_enforcements', 'at'],
+  ] as const) {
+    const moved = sql.ref(column)
+    await sql`update ${sql.table(table)} set ${moved} = ${moved} - interval '16 minutes'`.execute(store.db)
+  }
+}
