@@ -13,8 +13,8 @@ const announced = (fields: Partial<OpenChange>): OpenChange => ({
   notice_state: null,
   ...fields,
 })
-const wait = (brake: BrakeState | null, changes: OpenChange[] = [], noticeWaitMs = 900_000) =>
-  findBlockWait({ state: { brake, changes }, plan, noticeWaitMs })
+const wait = (brake: BrakeState | null, changes: OpenChange[] = [], noticeWaitMs = 900_000, isRedelivered = false) =>
+  findBlockWait({ state: { brake, changes }, plan, noticeWaitMs, isRedelivered })
 
 describe('a block', () => {
   it.each([null, 'counting', 'held'] as const)('waits while the brake of its run is %s', (brake) => {
@@ -48,6 +48,14 @@ describe('a block', () => {
 
   it('reminds of a notice nobody has taken note of', () => {
     expect(wait('released', [announced({ announced_ms: 40_000 })])).toMatchObject({ kind: 'remind', announcedId: 'announced' })
+  })
+
+  it('reminds at once when the message comes again, for the announcement may have died with whoever had it', () => {
+    const again = (notice_state: OpenChange['notice_state']) =>
+      wait('released', [announced({ announced_ms: 700, notice_state })], 900_000, true)
+
+    expect(again(null)).toEqual({ kind: 'remind', announcedId: 'announced', afterMs: 500 })
+    expect(again('pending')).toMatchObject({ kind: 'wait' })
   })
 
   it('is announced anew when other devices are to be blocked than were announced', () => {

@@ -2,7 +2,7 @@ import { type AccessChangePlan, deviceIdKey, type MailboxToEnforce } from '@gate
 
 /**
  * What a block has to wait for. `go`: nothing, any more; `announcedId` is the change whose notice went first. `announce`: the
- * notice. `remind`: the notice, of which nobody has taken note for a long time.
+ * notice. `remind`: the notice, of which nobody has taken note for a long time, or may never have been told.
  */
 export type BlockWait =
   | { kind: 'go'; announcedId: string | undefined }
@@ -21,6 +21,8 @@ export function findBlockWait(o: {
   state: Pick<MailboxToEnforce, 'brake' | 'changes'>
   plan: AccessChangePlan
   noticeWaitMs: number
+  /** Whoever had this message before may have died between writing that it announces and saying so. */
+  isRedelivered: boolean
 }): BlockWait {
   const { brake } = o.state
   if (brake !== 'released' && brake !== 'confirmed')
@@ -37,7 +39,8 @@ export function findBlockWait(o: {
   if (isSettled || ageMs >= o.noticeWaitMs) return { kind: 'go', announcedId: announced.id }
   // Waits longer the longer it has waited: thousands of announced blocks must not keep the worker busy with asking.
   const afterMs = Math.round(Math.min(Math.max(NOTICE_MS_MIN, ageMs / 2), NOTICE_MS_MAX, o.noticeWaitMs - ageMs + 1))
-  if (announced.notice_state === null && ageMs >= REMIND_AFTER_MS) return { kind: 'remind', announcedId: announced.id, afterMs }
+  if (announced.notice_state === null && (o.isRedelivered || ageMs >= REMIND_AFTER_MS))
+    return { kind: 'remind', announcedId: announced.id, afterMs }
   return { kind: 'wait', afterMs, reason: 'notice-pending' }
 }
 

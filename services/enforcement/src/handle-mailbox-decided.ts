@@ -64,7 +64,8 @@ async function carryOut(task: Task, state: MailboxToEnforce, lists: MailboxLists
   const change = newAccessChange({ task, lists, planned })
   if (state.report_only === true) return await report(task, state, { ...planned, change })
   if (planned.plan.blockAdd.length > 0) {
-    const wait = findBlockWait({ state, plan: planned.plan, noticeWaitMs: task.organization.noticeWaitMs })
+    const { redelivered: isRedelivered } = task.context
+    const wait = findBlockWait({ state, plan: planned.plan, noticeWaitMs: task.organization.noticeWaitMs, isRedelivered })
     if (wait.kind === 'wait') return later(wait.afterMs, wait.reason)
     if (wait.kind === 'announce') return await announceBlock(task, state, change)
     if (wait.kind === 'remind') return await remind(task, wait)
