@@ -5,6 +5,7 @@ import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-s
 import { startCuttableProxy } from '../environment/cuttable-proxy.ts'
 import type {} from '../environment/provided-parts.ts'
 import { whenWritten } from './count-writes.ts'
+import { readMetrics } from './read-metrics.ts'
 
 const POLL_MS = 100
 /** The sync is still under way when the dependency goes down, however busy the machine is. */
@@ -40,9 +41,7 @@ describe('a dependency that is down for longer than the attempts of a message wo
     const env = { ...process.env, GATEHOUSE_DATABASE_URL: proxy.url, GATEHOUSE_BROKER_MAX_ATTEMPTS: '1' }
     await using system = await startTestSystem({ latencyMs: SLOW_MS, env }, signal)
     const waiting = async (): Promise<number> => {
-      const texts = await Promise.all(
-        [...system.workers.running.values()].map(async ({ ready }) => await (await fetch(`${ready.healthUrl}/metrics`)).text()),
-      )
+      const texts = await readMetrics(system)
       return texts.filter((text) => /gatehouse_dependency_paused\{dependency="PostgreSQL",[^}]*\} 1/.test(text)).length
     }
 

@@ -1,20 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { LADDER_LEVELS, ladderLevelName, queueNamesOf, SERVICE_NAMES } from '@gatehouse/broker'
+import { createTopology } from '@gatehouse/broker'
 import { runMeasuredSync, type System } from '@gatehouse/cli/system'
-import { connect } from 'amqplib'
 import { sql } from 'kysely'
 import { expect, it } from 'vitest'
 import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
+import { connectAsAdmin } from '../environment/connect-as-admin.ts'
 import { countWrites, whenWritten } from './count-writes.ts'
+import { readMetrics } from './read-metrics.ts'
 
 const POLL_MS = 100
 /** The sync is still under way when its messages are lost, however busy the machine is. */
 const SLOW_MS = 400
 const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 240_000, onProgress: () => {} } as const
-const QUEUES = [
-  ...SERVICE_NAMES.flatMap(queueNamesOf),
-  ...Array.from({ length: LADDER_LEVELS }, (_, level) => ladderLevelName(level)),
-]
+const QUEUES = createTopology().queues.map(({ name }) => name)
 
 it('carries a sync to its end whose messages the broker has lost', { timeout: 240_000 }, async ({ signal }) => {
   await using system = await startTestSystem({ latencyMs: SLOW_MS }, signal)
@@ -34,12 +32,7 @@ it('carries a sync to its end whose messages the broker has lost', { timeout: 24
 
 /** Empties every queue until no worker has anything in hand that could fill one again. @returns how many messages it took. */
 async function loseEverything(system: System, signal: AbortSignal): Promise<number> {
-  const { broker } = system.parts
-  if (broker === undefined) throw new TypeError('The system has no broker of its own')
-  const url = new URL(broker.amqpUrl)
-  url.username = encodeURIComponent(broker.user)
-  url.password = encodeURIComponent(broker.password)
-  const model = await connect(url.href)
+  const model = await connectAsAdmin(system)
   try {
     const channel = await model.createChannel()
     let lost = 0
@@ -56,10 +49,8 @@ async function loseEverything(system: System, signal: AbortSignal): Promise<numb
   }
 }
 
-async function hasNothingInHand({ workers }: System): Promise<boolean> {
-  const texts = await Promise.all(
-    [...workers.running.values()].map(async ({ ready }) => await (await fetch(`${ready.healthUrl}/metrics`)).text()),
-  )
+async function hasNothingInHand(system: System): Promise<boolean> {
+  const texts = await readMetrics(system)
   return texts.every((text) => !/^gatehouse_oldest_delivery_seconds\{[^}]*\} (?!0$)/m.test(text))
 }
 

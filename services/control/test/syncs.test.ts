@@ -6,8 +6,10 @@ import { confirmRun } from '../src/confirm-run.ts'
 import type { ControlDeps } from '../src/control-deps.ts'
 import { evaluateRun } from '../src/evaluate-run.ts'
 import { handleSyncProgressed } from '../src/handle-sync-progressed.ts'
+import { requestLostRuns } from '../src/request-lost-runs.ts'
 import { scheduleCause } from '../src/start-scheduler.ts'
 import { publishMissingCommands, startSync, startSyncs } from '../src/start-sync.ts'
+import { LADDER_QUEUES, measuredQueues } from '../src/status/queue-depths.ts'
 import { writeSettings } from '../src/write-settings.ts'
 import { type Fixture, insertMailbox, ORGANIZATION, startFixture } from './control-fixture.ts'
 
@@ -324,5 +326,56 @@ describe('tracking a run', () => {
 
     expect(await stateOf(run.id)).toMatchObject({ discovered_at: first?.discovered_at, looked_up_at: first?.looked_up_at })
     expect(unknown.kind).toBe('done')
+  })
+})
+
+const EMPTY = new Map(measuredQueues().map(({ name }) => [name, 0]))
+const COMMANDS = ['compliance-lookup.refresh', 'discovery.sync', 'enforcement.reconcile-organization']
+
+async function startRun() {
+  const deps = await begin()
+  const run = await startSync(full, deps, signal)
+  fixture.published.length = 0
+  /** What the tracker does at a beat, so many minutes after the run began. */
+  const beat = async (minutes: number, depths: ReadonlyMap<string, number> = EMPTY) => {
+    const at = new Date(run.started_at.getTime() + minutes * 60_000)
+    const then = { ...fixture.createDeps({ at }), readDepths: () => Promise.resolve(depths) }
+    const { isQuiet } = await evaluateRun(run.id, then)
+    await requestLostRuns(isQuiet ? [run.id] : [], then, signal)
+    await publishMissingCommands(then, 0, signal)
+    return fixture.published
+      .splice(0)
+      .map(({ type }) => type)
+      .sort()
+  }
+  return { run, beat }
+}
+
+describe('a run that should move and does not', () => {
+  it('is commanded again when no queue holds a message, after a quarter of an hour and twice in its life', async () => {
+    const { run, beat } = await startRun()
+
+    const published = []
+    for (const minutes of [15, 16, 17, 31, 32, 48, 64]) published.push(await beat(minutes))
+
+    expect(published).toEqual([[], COMMANDS, [], [], COMMANDS, [], []])
+    expect((await readRun(fixture.store.db, run.id))?.status).toBe('running')
+  })
+
+  it.each([
+    ['work waits in an inbox', new Map([...EMPTY, ['gh.enforcement', 1]])],
+    ['something is on the delay ladder', new Map([...EMPTY, [LADDER_QUEUES[5] ?? '', 1]])],
+    ['a queue is missing', new Map([...EMPTY].filter(([name]) => name !== 'gh.discovery'))],
+  ])('is left alone while %s', async (_title, depths) => {
+    const { beat } = await startRun()
+
+    expect(await beat(16, depths)).toEqual([])
+    expect(await beat(17)).toEqual(COMMANDS)
+  })
+
+  it('is commanded again though there are dead letters, which wait for a person', async () => {
+    const { beat } = await startRun()
+
+    expect(await beat(16, new Map([...EMPTY, ['gh.notification.dead', 3]]))).toEqual(COMMANDS)
   })
 })

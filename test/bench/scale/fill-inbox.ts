@@ -1,8 +1,9 @@
-import { type ConfirmChannel, connect } from 'amqplib'
+import type { ConfirmChannel } from 'amqplib'
 import { sql } from 'kysely'
 import { EVENTS, queueNamesOf, SERVICE_NAMES } from '../../../libs/broker/src/index.ts'
 import { createMessage, type Message, routingKeyOf } from '../../../libs/messages/src/index.ts'
 import type { Fleet } from '../../campaign/many-organizations/start-fleet.ts'
+import { connectAsAdmin } from '../../environment/connect-as-admin.ts'
 
 /** The workers whose work comes as a message for each mailbox. */
 export type MailboxWorker = 'compliance-lookup' | 'enforcement' | 'notification'
@@ -19,12 +20,7 @@ const DECISIONS = 12_000
 
 /** The inboxes of a fleet that has been through a full sync and whose workers are stopped. */
 export async function openInboxes(fleet: Fleet): Promise<Inboxes> {
-  const { broker } = fleet.parts
-  if (broker === undefined) throw new TypeError('The fleet has no broker of its own')
-  const url = new URL(broker.amqpUrl)
-  url.username = encodeURIComponent(broker.user)
-  url.password = encodeURIComponent(broker.password)
-  const model = await connect(url.href, { noDelay: true })
+  const model = await connectAsAdmin(fleet, { noDelay: true })
   const channel = await model.createConfirmChannel()
   const empty = async (): Promise<void> => {
     for (const queue of SERVICE_NAMES.flatMap(queueNamesOf)) await channel.purgeQueue(queue)

@@ -1,6 +1,6 @@
 import { createTopology } from '@gatehouse/broker'
 import type { System } from '@gatehouse/cli/system'
-import { connect } from 'amqplib'
+import { connectAsAdmin } from '../../environment/connect-as-admin.ts'
 
 export type QueueReader = { read(): Promise<Map<string, number>> } & AsyncDisposable
 
@@ -34,10 +34,7 @@ export async function limitInboxes(system: System, lengthMax: number, signal: Ab
 /** Reads all queues with a connection of its own, and not by what control says of them. */
 export async function startQueueReader(system: Pick<System, 'parts'>): Promise<QueueReader> {
   const broker = brokerOf(system)
-  const url = new URL(broker.amqpUrl)
-  url.username = encodeURIComponent(broker.user)
-  url.password = encodeURIComponent(broker.password)
-  const model = await connect(url.href)
+  const model = await connectAsAdmin(system)
   const channel = await model.createChannel()
   const names = createTopology({ vhost: broker.vhost }).queues.map((queue) => queue.name)
   return {
