@@ -25,9 +25,9 @@ try {
     `--outputFile.json=${file}`,
     ...toArguments(process.argv.slice(2)),
   ])
-  const summary = summarizeTestReport(await readReport(file), exitCode)
+  const summary = summarizeTestReport(await readReport(file), exitCode, ROOT)
   process.stdout.write(`${formatTestSummary(summary)}\n`)
-  process.exitCode = summary.failed > 0 ? 1 : 0
+  process.exitCode = summary.failures.length > 0 ? 1 : 0
 } finally {
   await rm(folder, { recursive: true, force: true })
 }
