@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { PATIENCE } from './test/environment/patience.ts'
 
 /**
  * `unit`: beside the code, no sockets, no sleeping. `real`: against one RabbitMQ and one PostgreSQL, each file with its own vhost
@@ -42,6 +43,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: { poll: PATIENCE },
         },
       },
       {
@@ -54,6 +56,7 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: { poll: PATIENCE },
         },
       },
       {

@@ -96,7 +96,7 @@ describe('a verb in a checkout', () => {
 
   it('is passed the signals, each once though it came twice', async () => {
     const { child, code, stdout } = run(createCheckout(), ['gatehouse', 'wait'])
-    await expect.poll(stdout, { timeout: 10_000 }).toContain('"wait"')
+    await expect.poll(stdout).toContain('"wait"')
 
     child.kill('SIGTERM')
     child.kill('SIGINT')

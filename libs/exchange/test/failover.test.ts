@@ -1,5 +1,6 @@
 import { RetryableError } from '@gatehouse/messages'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import type { Exchange } from '../src/index.ts'
 import type { ClientAccessServer } from './client-access-server.ts'
 import { type FailingServers, startFailingServers } from './failing-servers.ts'
@@ -63,11 +64,11 @@ async function addIds(
 /** What was answered has been done once, what surely did not run has not been done, and nothing was done twice. */
 async function expectTruth(outcomes: readonly Outcome[]): Promise<void> {
   // What a dead server had begun goes on behind it, and ends.
-  const state = await vi.waitFor(async () => {
+  const state = await eventually(async () => {
     const now = await world.state()
     expect(now.pipelines).toBe(0)
     return now
-  }, 5_000)
+  })
   const listed = Object.values(state.lists)
     .flatMap(({ allowed }) => allowed)
     .filter((id) => id.startsWith('FAILOVER'))
@@ -167,11 +168,11 @@ describe('a primary that dies in the middle of 200 commands', () => {
 
     world.clock.now = DEAD_FOR_MS
     const during = await addIds(exchange, { from: 80, to: 120, callers: 4 })
-    await vi.waitFor(() => expect(hostOf(exchange)).toBe(primary.host))
+    await eventually(() => expect(hostOf(exchange)).toBe(primary.host))
     const after = await addIds(exchange, { from: 120, to: 140, callers: 4 })
 
     expect(failuresOf([...during, ...after])).toEqual([])
-    await vi.waitFor(() => expect(second.connections).toBe(0), 5_000)
+    await eventually(() => expect(second.connections).toBe(0))
     expect(world.changes.at(-1)).toBe(`${primary.host} primary-answers-again`)
     const { shellsOpen, orphans } = await world.state()
     // Those of the time before it died are nobody's.

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PowerShell } from 'node-powershell'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { buildPowerShellHost } from '../../../test/environment/powershell-host.ts'
 import { systemClock } from '../src/clock.ts'
 import { createHostEngine } from '../src/host/create-host-engine.ts'
@@ -87,7 +88,7 @@ describe('closing', () => {
     const pool = await openFakePool(`answers.run = () => note('runs')`)
     const invoked = Array.from({ length: 5 }, () => pool.invoke(command, options))
     for (const each of invoked) each.catch(() => {})
-    await vi.waitFor(() => expect(pool.stats()).toMatchObject({ busy: 1, queued: 4 }))
+    await eventually(() => expect(pool.stats()).toMatchObject({ busy: 1, queued: 4 }))
 
     await pool[Symbol.asyncDispose]()
 
@@ -117,7 +118,7 @@ describe('closing', () => {
     await runProgram(program)
 
     const [start = ''] = (await readFile(notes, 'utf8')).split('\n')
-    await vi.waitFor(() => expect(isThere(Number(start.split(' ')[1]))).toBe(false))
+    await eventually(() => expect(isThere(Number(start.split(' ')[1]))).toBe(false))
   })
 
   test.skipIf(powershell === undefined)('happens by itself on a real PowerShell, though a cmdlet runs', async () => {
@@ -133,7 +134,7 @@ describe('closing', () => {
     const { output } = await runProgram(program)
 
     expect(output).toMatch(/^\d+$/)
-    await vi.waitFor(() => expect(isThere(Number(output))).toBe(false), 10_000)
+    await eventually(() => expect(isThere(Number(output))).toBe(false))
   })
 })
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { createHostEngine } from '../src/host/create-host-engine.ts'
 import { HandDrivenClock } from './hand-driven-clock.ts'
 import { createFakePowerShell, isThere, openFakePool, openHostPool } from './host-pool.ts'
@@ -41,7 +42,7 @@ describe('a PowerShell that does not start', () => {
     const caller = new AbortController()
 
     const opening = engine.open({ runspaces: 1, signal: caller.signal })
-    await vi.waitFor(async () => expect((await notesOf(notes)).length).toBe(2))
+    await eventually(async () => expect((await notesOf(notes)).length).toBe(2))
     caller.abort(new Error('enough'))
 
     await expect(opening).rejects.toThrow('enough')
@@ -116,10 +117,10 @@ describe('a PowerShell that does not answer', () => {
     const pool = await openFakePool(behaviour, { clock, limits: { pingMs: 1_000 } })
     const hung = pool.invoke(command, options)
     hung.catch(() => {})
-    await vi.waitFor(async () => expect(await notesOf(pool.notes)).toContain('hangs'))
+    await eventually(async () => expect(await notesOf(pool.notes)).toContain('hangs'))
 
     clock.advance(1_000)
-    await vi.waitFor(async () => expect(await notesOf(pool.notes)).toContain('pinged'))
+    await eventually(async () => expect(await notesOf(pool.notes)).toContain('pinged'))
     clock.advance(1_000)
 
     await expect(hung).rejects.toMatchObject({ code: 'powershell-exited', detail: { mayHaveRun: true, shellLost: true } })
@@ -147,7 +148,7 @@ describe('a PowerShell that does not answer', () => {
     process.kill(Number(first.split(' ')[1]), 'SIGUSR2')
 
     expect(await slow).toMatchObject({ failed: false })
-    await vi.waitFor(async () => expect(await notesOf(pool.notes)).toContain('closed'))
+    await eventually(async () => expect(await notesOf(pool.notes)).toContain('closed'))
   })
 
   test('is killed when it does not close within the limit', async () => {
@@ -267,7 +268,7 @@ describe('what an Exchange behind it says', () => {
     )
 
     const invoked = pool.invoke(command, options)
-    await vi.waitFor(() => expect(pool.stats()).toMatchObject({ pausedMs: 4_321, queued: 1 }))
+    await eventually(() => expect(pool.stats()).toMatchObject({ pausedMs: 4_321, queued: 1 }))
     clock.advance(4_320)
     expect(pool.stats()).toMatchObject({ busy: 0, queued: 1 })
     clock.advance(1)

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { HandDrivenClock } from './hand-driven-clock.ts'
 import { openFakePool } from './host-pool.ts'
 import { closeAll, options, signal } from './open-pool.ts'
@@ -19,7 +20,7 @@ async function requestsOf(notes: string): Promise<string[]> {
 }
 
 async function free(notes: string): Promise<void> {
-  await vi.waitFor(async () => expect(await requestsOf(notes)).toContain('run Get-Slow'))
+  await eventually(async () => expect(await requestsOf(notes)).toContain('run Get-Slow'))
   const [start = ''] = await requestsOf(notes)
   process.kill(Number(start.split(' ')[1]), 'SIGUSR2')
 }
@@ -124,7 +125,7 @@ test('no timer is left when the pool is closed', async () => {
   const pool = await openFakePool(WAITS, { clock })
   const slow = pool.invoke(call('Get-Slow'), options)
   slow.catch(() => {})
-  await vi.waitFor(async () => expect(await requestsOf(pool.notes)).toContain('run Get-Slow'))
+  await eventually(async () => expect(await requestsOf(pool.notes)).toContain('run Get-Slow'))
 
   await pool[Symbol.asyncDispose]()
 

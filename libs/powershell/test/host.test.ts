@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { buildPowerShellHost, POWERSHELL_MODULES } from '../../../test/environment/powershell-host.ts'
 import { createHostEngine } from '../src/host/create-host-engine.ts'
 import { PsCredential, PsSecureString, type PsValue, type RunspacePool } from '../src/index.ts'
@@ -220,7 +221,7 @@ describe.skipIf(executable === undefined)('the host engine on a real PowerShell'
     const pool = await openPool({ limits: { idleMs: 50 } })
     const [{ value: first } = {}] = (await pool.invoke(call('Get-HostId'), options)).output
 
-    await vi.waitFor(() => expect(isThere(Number(first))).toBe(false), 10_000)
+    await eventually(() => expect(isThere(Number(first))).toBe(false))
     const [{ value: second } = {}] = (await pool.invoke(call('Get-HostId'), options)).output
 
     expect(second).not.toBe(first)
@@ -238,7 +239,7 @@ describe.skipIf(executable === undefined)('the host engine on a real PowerShell'
     await pool[Symbol.asyncDispose]()
 
     await expect(stuck).rejects.toMatchObject({ code: 'cmdlet-stopped', detail: { mayHaveRun: true } })
-    await vi.waitFor(() => expect([isThere(Number(host)), isThere(orphan)]).toEqual([false, false]))
+    await eventually(() => expect([isThere(Number(host)), isThere(orphan)]).toEqual([false, false]))
   })
 
   test('closes a pool that is being opened', async () => {

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { createRemotingEngine, type HttpTraceEntry } from '../src/index.ts'
 import { cleanUp, closeAll, command, completeAtOnce, openPool, options, signal, start, transportOf } from './open-pool.ts'
 import { sendFault } from './scripted-wsman-server.ts'
@@ -27,7 +28,7 @@ describe('the sockets of a shell', () => {
     const pool = await openPool(server)
     await pool.invoke(command, options)
     const before = new Set(server.requests.map(({ connection }) => connection))
-    await vi.waitFor(() => expect(server.requests.map(({ action }) => action)).toContain('Signal'))
+    await eventually(() => expect(server.requests.map(({ action }) => action)).toContain('Signal'))
     await server.endConnections()
 
     expect(await pool.invoke(command, options)).toMatchObject({ failed: false })

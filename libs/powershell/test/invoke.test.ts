@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import type { PsObject } from '../src/index.ts'
 import { ServerObject } from '../src/protocol/index.ts'
 import { cleanUp, closeAll, command, completeAtOnce, openPool, options, start, untilStopped } from './open-pool.ts'
@@ -154,9 +155,7 @@ describe('a pool over WSMan', () => {
   test('waits through operation timeouts', async () => {
     const server = await start(
       async ({ pipelineId, pool }) => {
-        await vi.waitFor(() => expect(server.requests.filter(({ action }) => action === 'Receive').length).toBeGreaterThan(4), {
-          timeout: 5_000,
-        })
+        await eventually(() => expect(server.requests.filter(({ action }) => action === 'Receive').length).toBeGreaterThan(4))
         pool.state(pipelineId, 'completed')
       },
       { receiveHoldMs: 20 },

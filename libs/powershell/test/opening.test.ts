@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { createRemotingEngine } from '../src/index.ts'
 import { cleanUp, closeAll, completeAtOnce, openPool, options, signal, start, stopped, transportOf } from './open-pool.ts'
 
@@ -50,7 +51,7 @@ describe('opening', () => {
     cleanUp.push(engine)
 
     const opening = engine.open({ runspaces: 1, signal: controller.signal })
-    await vi.waitFor(() => expect(server.requests).toHaveLength(1))
+    await eventually(() => expect(server.requests).toHaveLength(1))
     controller.abort(new Error('enough'))
 
     await expect(opening).rejects.toThrow('enough')

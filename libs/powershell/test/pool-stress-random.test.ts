@@ -3,7 +3,8 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { type Clock, systemClock } from '../src/clock.ts'
 import { createRemotingEngine, type PowerShellEngine, type RunspacePool, type RunspacePoolStats } from '../src/index.ts'
 import { closeAll, LOAD_QUOTA, TOO_MANY_SHELLS, transportOf } from './open-pool.ts'
@@ -211,7 +212,7 @@ describe('2,000 commands with random faults', () => {
       expect((await runRound(started, stop, `R${round}-`)).outcomes).toHaveLength(COMMANDS)
       started.server.shells.clear()
       started.ran.clear()
-      await vi.waitFor(() => expect(listenersOf(stop)).toBe(0))
+      await eventually(() => expect(listenersOf(stop)).toBe(0))
       after.push(heapUsed())
     }
 

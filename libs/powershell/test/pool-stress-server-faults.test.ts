@@ -1,5 +1,6 @@
 import { RetryableError } from '@gatehouse/messages'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import type { RunspacePool } from '../src/index.ts'
 import { HandDrivenClock } from './hand-driven-clock.ts'
 import { closeAll, LOAD_QUOTA, openPool, options, TOO_MANY_SHELLS } from './open-pool.ts'
@@ -64,7 +65,7 @@ describe('a hung cmdlet', () => {
     const hung = invokeOne(pool, 'Get-Hung')
     const others = namesOf(300, 61).map((name) => invokeOne(pool, name).finally(() => settled++))
     // A command may have been sent ahead to the shell of the hung one: it shares its fate (decision 7).
-    await vi.waitFor(() => expect(settled).toBeGreaterThanOrEqual(299), 20_000)
+    await eventually(() => expect(settled).toBeGreaterThanOrEqual(299))
     clock.advance(options.timeoutMs)
     clock.advance(STOP_MS)
     const { error } = await hung
@@ -75,7 +76,7 @@ describe('a hung cmdlet', () => {
     expectTruth([...outcomes, { name: 'Get-Hung', error }], ran)
     expect(pool.stats()).toMatchObject({ shellsLost: 1 })
     expect(pool.stats().shellsOpened).toBeLessThanOrEqual(13)
-    await vi.waitFor(() => expect(server.shells.size).toBe(pool.stats().shells))
+    await eventually(() => expect(server.shells.size).toBe(pool.stats().shells))
   })
 
   test('costs nothing but its time when it stops, even twelve of them at once', async () => {
@@ -187,7 +188,7 @@ describe('a server that loses a shell every few commands', () => {
       expect(failuresOf(outcomes).length).toBeLessThanOrEqual(2 * pool.stats().shellsLost)
       expect(pool.stats().invoked).toBe(600 - failuresOf(outcomes).length)
       // One that was lost while it was idle has not been missed yet.
-      await vi.waitFor(() => expect(server.shells.size).toBeLessThanOrEqual(pool.stats().shells))
+      await eventually(() => expect(server.shells.size).toBeLessThanOrEqual(pool.stats().shells))
     })
   }
 })

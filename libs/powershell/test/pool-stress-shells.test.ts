@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import type { PoolLimits } from '../src/index.ts'
 import { HandDrivenClock } from './hand-driven-clock.ts'
 import { closeAll, openPool, options } from './open-pool.ts'
@@ -78,7 +79,7 @@ describe('leases shared by two pools', () => {
 
     // Both pools look after their idle shells every few seconds, and close them at 36 s.
     clock.advance(40_000)
-    await vi.waitFor(() => expect(leases.counted).toBe(0))
+    await eventually(() => expect(leases.counted).toBe(0))
     await drive(clock, invokeAll(other, namesOf(400, 41), FOR_EVER), 50)
 
     expect(other.stats().mostShells).toBe(4)
@@ -101,7 +102,7 @@ describe('leases shared by two pools', () => {
     const pool = await openPool(server, { runspaces: 2, clock, leases, limits: PATIENT })
 
     const lost = await drive(clock, invokeAll(pool, namesOf(2), FOR_EVER))
-    await vi.waitFor(() => expect(leases.abandoned).toBe(2))
+    await eventually(() => expect(leases.abandoned).toBe(2))
     const lostAt = clock.now()
     const waited = await drive(clock, invokeAll(pool, ['Set-3'], FOR_EVER), 100)
 
@@ -138,7 +139,7 @@ describe('a shell', () => {
       await invokeOne(pool, `Get-${i}`, FOR_EVER)
     }
 
-    await vi.waitFor(() => expect(server.shells.size).toBe(1))
+    await eventually(() => expect(server.shells.size).toBe(1))
     expect(idleWhenDeleted).toHaveLength(5)
     expect(Math.max(...idleWhenDeleted)).toBeLessThan(IDLE_MS)
     expect(pool.stats()).toMatchObject({ shells: 1, shellsOpened: 6, shellsLost: 0 })
@@ -169,7 +170,7 @@ describe('a shell', () => {
     expect(pool.stats().shellsOpened).toBeGreaterThan(12)
     // One command may have been sent ahead, and the cmdlets of the other shells move the same clock.
     expect(Math.max(...ages)).toBeLessThanOrEqual(1_000 + 4 * 2 * 20 * 2)
-    await vi.waitFor(() => expect(server.shells.size).toBeLessThanOrEqual(4))
+    await eventually(() => expect(server.shells.size).toBeLessThanOrEqual(4))
   })
 })
 
@@ -183,7 +184,7 @@ describe('closing a pool under load', () => {
     })
     const pool = await openPool(server, { runspaces: 12, clock, leases, limits: PATIENT })
     const outcomes = invokeAll(pool, namesOf(200), FOR_EVER)
-    await vi.waitFor(() => expect(ran.size).toBeGreaterThan(24))
+    await eventually(() => expect(ran.size).toBeGreaterThan(24))
 
     await pool[Symbol.asyncDispose]()
 

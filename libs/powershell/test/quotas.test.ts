@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { HandDrivenClock } from './hand-driven-clock.ts'
 import { closeAll, command, completeAtOnce, LOAD_QUOTA, openPool, options, start, TOO_MANY_SHELLS } from './open-pool.ts'
 import { sendFault } from './scripted-wsman-server.ts'
@@ -17,7 +18,7 @@ describe('quotas', () => {
     const pool = await openPool(server, { runspaces: 4, clock, limits: { growBackMs: 1_000 } })
 
     await Promise.all(Array.from({ length: 30 }, () => pool.invoke(command, options)))
-    await vi.waitFor(() => expect(pool.stats().shellsAllowed).toBe(2))
+    await eventually(() => expect(pool.stats().shellsAllowed).toBe(2))
     server.intercept = undefined
     for (let i = 0; i < 20 && pool.stats().mostShells < 4; i++) {
       clock.advance(2_000)
@@ -39,7 +40,7 @@ describe('quotas', () => {
     }
 
     const invoked = pool.invoke(command, options)
-    await vi.waitFor(() => expect(pool.stats().pausedMs).toBe(4_321))
+    await eventually(() => expect(pool.stats().pausedMs).toBe(4_321))
     clock.advance(4_320)
     const commandsBefore = server.requests.filter(({ action }) => action === 'Command').length
     clock.advance(1)
@@ -92,7 +93,7 @@ describe('quotas', () => {
     const commandsSent = () => server.requests.filter(({ action }) => action === 'Command' || action === 'Create').length
 
     const first = pool.invoke(command, options)
-    await vi.waitFor(() => expect(pool.stats().pausedMs).toBe(waitMs))
+    await eventually(() => expect(pool.stats().pausedMs).toBe(waitMs))
     const before = commandsSent()
     const others = [pool.invoke(command, options), pool.invoke(command, options)]
     clock.advance(waitMs - 1)
@@ -121,7 +122,7 @@ describe('quotas', () => {
     }
 
     const invoked = pool.invoke(command, options)
-    await vi.waitFor(() => expect(pool.stats().pausedMs).toBe(4_321))
+    await eventually(() => expect(pool.stats().pausedMs).toBe(4_321))
     clock.advance(4_321)
 
     expect(await invoked).toMatchObject({ failed: false })
@@ -159,7 +160,7 @@ describe('quotas', () => {
     }
 
     const invoked = pool.invoke(command, options)
-    await vi.waitFor(() => expect(pool.stats().pausedMs).toBe(99_999))
+    await eventually(() => expect(pool.stats().pausedMs).toBe(99_999))
     clock.advance(5_000)
 
     await expect(invoked).rejects.toMatchObject({ code: 'runspace-queue-timeout', detail: { mayHaveRun: false } })

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import type { ServerPool } from '../src/protocol/index.ts'
 import { closeAll, openPool, options, start, stopped } from './open-pool.ts'
 import { type Script, type ScriptedServer, sendFault } from './scripted-wsman-server.ts'
@@ -51,8 +52,8 @@ describe('sending ahead', () => {
     const pool = await openPool(server)
 
     const invoked = namesOf(8).map((name) => pool.invoke({ name, parameters: {} }, options))
-    await vi.waitFor(() => expect(ran).toContain('Set-6'))
-    await vi.waitFor(() => expect(commandsSent(server)).toBe(7))
+    await eventually(() => expect(ran).toContain('Set-6'))
+    await eventually(() => expect(commandsSent(server)).toBe(7))
     hold.resolve()
 
     expect(await Promise.all(invoked)).toHaveLength(8)
@@ -69,8 +70,8 @@ describe('sending ahead', () => {
     const invoked = namesOf(7).map((name) =>
       pool.invoke({ name, parameters: {} }, name === 'Set-7' ? { ...options, timeoutMs: 1_000 } : options),
     )
-    await vi.waitFor(() => expect(commandsSent(server)).toBe(7))
-    await vi.waitFor(() => expect(ran).toContain('Set-6'))
+    await eventually(() => expect(commandsSent(server)).toBe(7))
+    await eventually(() => expect(ran).toContain('Set-6'))
     setTimeout(hold.resolve, 1_100)
 
     const results = await Promise.all(invoked)
@@ -89,9 +90,9 @@ describe('sending ahead', () => {
       pool.invoke({ name, parameters: {} }, name === 'Set-7' ? { ...options, signal: controller.signal } : options),
     )
     const last = invoked[6]?.catch((error: unknown) => error)
-    await vi.waitFor(() => expect(commandsSent(server)).toBe(7))
+    await eventually(() => expect(commandsSent(server)).toBe(7))
     controller.abort(new Error('enough'))
-    await vi.waitFor(() => expect(server.requests.some(({ body }) => body.includes('crtl_c'))).toBe(true))
+    await eventually(() => expect(server.requests.some(({ body }) => body.includes('crtl_c'))).toBe(true))
     hold.resolve()
 
     expect(await Promise.all(invoked.slice(0, 6))).toHaveLength(6)
@@ -108,8 +109,8 @@ describe('sending ahead', () => {
 
     const invoked = namesOf(7).map((name) => pool.invoke({ name, parameters: {} }, options))
     const settled = Promise.allSettled(invoked)
-    await vi.waitFor(() => expect(ran).toContain('Set-6'))
-    await vi.waitFor(() => expect(commandsSent(server)).toBe(7))
+    await eventually(() => expect(ran).toContain('Set-6'))
+    await eventually(() => expect(commandsSent(server)).toBe(7))
     server.cut()
 
     const [sixth, seventh] = (await settled).slice(5)
@@ -130,7 +131,7 @@ describe('sending ahead', () => {
       pool.invoke({ name, parameters: {} }, name === 'Set-6' ? { ...options, timeoutMs: 200 } : options),
     )
     const settled = Promise.allSettled(invoked)
-    await vi.waitFor(() => expect(commandsSent(server)).toBe(7))
+    await eventually(() => expect(commandsSent(server)).toBe(7))
 
     const [sixth, seventh] = (await settled).slice(5)
     expect(sixth).toMatchObject({ status: 'rejected', reason: { code: 'cmdlet-timeout', detail: { mayHaveRun: true } } })

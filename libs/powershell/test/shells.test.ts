@@ -1,5 +1,6 @@
 import { RetryableError } from '@gatehouse/messages'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { deleteOrphanShell, type Lease } from '../src/index.ts'
 import { HandDrivenClock } from './hand-driven-clock.ts'
 import { closeAll, command, completeAtOnce, openPool, options, start, transportOf } from './open-pool.ts'
@@ -56,13 +57,13 @@ describe('shells', () => {
     const clock = new HandDrivenClock()
     const pool = await openPool(server, { clock })
     await pool.invoke(command, options)
-    await vi.waitFor(() => expect(server.requests.some(({ action }) => action === 'Signal')).toBe(true))
+    await eventually(() => expect(server.requests.some(({ action }) => action === 'Signal')).toBe(true))
 
     clock.advance(35_000)
     expect(pool.stats().shells).toBe(1)
     clock.advance(5_000)
 
-    await vi.waitFor(() => expect(server.shells.size).toBe(0))
+    await eventually(() => expect(server.shells.size).toBe(0))
     expect(pool.stats().shells).toBe(0)
     expect(await pool.invoke(command, options)).toMatchObject({ failed: false })
   })

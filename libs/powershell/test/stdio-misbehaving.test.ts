@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { createRemotingEngine, type PoolLimits } from '../src/index.ts'
 import { cleanUp, closeAll, signal } from './open-pool.ts'
 import { createFolder, isRunning, openStdioPool } from './stdio-pool.ts'
@@ -40,7 +41,7 @@ const open = ({ executable, environment }: Program, limits: Partial<PoolLimits> 
 async function expectGone(program: Program): Promise<void> {
   const processId = await program.processId()
   expect(processId).toBeGreaterThan(0)
-  await vi.waitFor(() => expect(isRunning(processId)).toBe(false), { timeout: 10_000 })
+  await eventually(() => expect(isRunning(processId)).toBe(false))
 }
 
 const READ_FOR_EVER = 'process.stdin.resume(); setInterval(() => {}, 1000);'
@@ -141,7 +142,7 @@ describe('an executable that is not PowerShell', () => {
     cleanUp.push(engine)
     const opening = engine.open({ runspaces: 1, signal: controller.signal })
     opening.catch(() => {})
-    await vi.waitFor(() => program.processId())
+    await eventually(() => program.processId())
 
     controller.abort(new Error('enough'))
 
@@ -161,7 +162,7 @@ describe('an executable that is not PowerShell', () => {
     await expect(open(program)).rejects.toMatchObject({ code: 'powershell-exited', detail: { exitCode: 5 } })
 
     const childId = Number(await readFile(child, 'utf8'))
-    await vi.waitFor(() => expect(isRunning(childId)).toBe(false), { timeout: 10_000 })
+    await eventually(() => expect(isRunning(childId)).toBe(false))
   })
 })
 
@@ -208,7 +209,7 @@ describe('a host that speaks the protocol', () => {
 
     await expect(run(pool, 'Get-Same', 1_000)).rejects.toMatchObject({ name: 'RetryableError', ...error })
 
-    await vi.waitFor(() => expect(isRunning(first)).toBe(false), { timeout: 10_000 })
+    await eventually(() => expect(isRunning(first)).toBe(false))
     await expect(run(pool, 'Get-Same', 1_000)).rejects.toMatchObject({ code: error.code })
     expect(pool.state).toBe('opened')
   })
@@ -221,7 +222,7 @@ describe('a host that speaks the protocol', () => {
     await expect(run(pool, 'Get-Hung', 100)).rejects.toMatchObject({ code: 'cmdlet-timeout', detail: { shellLost: true } })
 
     expect(await run(pool, 'Get-Same')).toMatchObject({ output: [{ value: 'a' }] })
-    await vi.waitFor(() => expect(isRunning(first)).toBe(false), { timeout: 10_000 })
+    await eventually(() => expect(isRunning(first)).toBe(false))
   })
 
   test('and ends otherwise than PowerShell is warned of', async () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { vi } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import {
   basicEnvironment,
   createRemotingEngine,
@@ -43,15 +43,12 @@ export async function createFolder(): Promise<string> {
 
 /** The processes in which commands have said that they have begun, one for each command, once there are `count`. */
 export function begunIn(folder: string, count: number): Promise<number[]> {
-  return vi.waitFor(
-    async () => {
-      const texts = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')))
-      const begun = texts.filter((text) => text !== '').map(Number)
-      if (begun.length < count) throw new Error(`${begun.length} of ${count} commands have begun`)
-      return begun
-    },
-    { timeout: 30_000, interval: 20 },
-  )
+  return eventually(async () => {
+    const texts = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')))
+    const begun = texts.filter((text) => text !== '').map(Number)
+    if (begun.length < count) throw new Error(`${begun.length} of ${count} commands have begun`)
+    return begun
+  })
 }
 
 /** The path of a session configuration with the functions above. */

@@ -1,4 +1,5 @@
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { buildPowerShellHost } from '../../../test/environment/powershell-host.ts'
 import { systemClock } from '../src/clock.ts'
 import {
@@ -16,7 +17,6 @@ import { begunIn, createFolder, isRunning, openStdioPool, type StdioPoolOptions,
 
 const BUILD_MS = 660_000
 const host = await buildPowerShellHost()
-const WAIT = { timeout: 30_000, interval: 20 }
 
 afterEach(closeAll)
 
@@ -163,7 +163,7 @@ describe.skipIf(host === undefined)('remoting over the standard streams of the r
       const stop = new AbortController()
       const command = { name: 'Start-Sleep', parameters: { Seconds: 60 } }
       const running = pool.invoke(command, { ...options, signal: stop.signal })
-      await vi.waitFor(() => expect(pool.stats().busy).toBe(1))
+      await eventually(() => expect(pool.stats().busy).toBe(1))
       stop.abort(new Error('at once'))
       await expect(running).rejects.toThrow('at once')
       const next = await run(pool, 'Get-Same', { Value: n })
@@ -198,7 +198,7 @@ describe.skipIf(host === undefined)('remoting over the standard streams of the r
     const together = await Promise.all([slow, run(pool, 'Wait-Others', { Folder: others, Count: 2 })])
 
     expect(valuesOf(together[0] as InvocationResult)).toEqual([processId])
-    await vi.waitFor(() => expect(isRunning(processId)).toBe(false), WAIT)
+    await eventually(() => expect(isRunning(processId)).toBe(false))
     expect(await processOf(pool)).not.toBe(processId)
     expect(pool.stats()).toMatchObject({ shellsLost: 1 })
   })
@@ -238,7 +238,7 @@ describe.skipIf(host === undefined)('remoting over the standard streams of the r
     const processId = await processOf(pool)
 
     process.kill(processId, 'SIGKILL')
-    await vi.waitFor(() => expect(isRunning(processId)).toBe(false), WAIT)
+    await eventually(() => expect(isRunning(processId)).toBe(false))
 
     expect(await processOf(pool)).not.toBe(processId)
     expect(pool.stats()).toMatchObject({ shellsOpened: 2, shellsLost: 1 })
@@ -298,7 +298,7 @@ describe.skipIf(host === undefined)('remoting over the standard streams of the r
 
     await run(pool, 'Get-Same', { Value: 1 })
 
-    await vi.waitFor(() => expect(types).toContain('received PIPELINE_STATE'))
+    await eventually(() => expect(types).toContain('received PIPELINE_STATE'))
     expect(types).toContain('sent CREATE_PIPELINE')
   })
 })

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/environment/eventually.ts'
 import { HandDrivenClock } from './hand-driven-clock.ts'
 import { closeAll, command, openPool, options, signal, start, stopped, untilStopped } from './open-pool.ts'
 
@@ -15,7 +16,7 @@ describe('stopping', () => {
     const reason = new Error('enough')
 
     const invoked = pool.invoke({ name: 'Get-Slow', parameters: {} }, { signal: controller.signal, timeoutMs: 30_000 })
-    await vi.waitFor(() => expect(server.requests.some(({ action }) => action === 'Command')).toBe(true))
+    await eventually(() => expect(server.requests.some(({ action }) => action === 'Command')).toBe(true))
     controller.abort(reason)
 
     await expect(invoked).rejects.toBe(reason)
@@ -50,7 +51,7 @@ describe('stopping', () => {
     })
     expect(await pool.invoke(command, options)).toMatchObject({ failed: false })
     expect(pool.stats()).toMatchObject({ shellsOpened: 2, shellsLost: 1 })
-    await vi.waitFor(() => expect(server.shells.size).toBe(1))
+    await eventually(() => expect(server.shells.size).toBe(1))
   })
 
   test('closing the pool stops what runs, answers what waits, and deletes every shell', async () => {
@@ -64,7 +65,7 @@ describe('stopping', () => {
     const waiting = pool.invoke(command, options)
     running.catch(() => {})
     waiting.catch(() => {})
-    await vi.waitFor(() => expect(server.requests.some(({ action }) => action === 'Command')).toBe(true))
+    await eventually(() => expect(server.requests.some(({ action }) => action === 'Command')).toBe(true))
 
     await pool[Symbol.asyncDispose]()
 
@@ -84,7 +85,7 @@ describe('stopping', () => {
     const controller = new AbortController()
     const first = pool.invoke(command, { signal: controller.signal, timeoutMs: 30_000 })
     const second = pool.invoke(command, { signal: controller.signal, timeoutMs: 30_000 })
-    await vi.waitFor(() => expect(server.requests.some(({ action }) => action === 'Command')).toBe(true))
+    await eventually(() => expect(server.requests.some(({ action }) => action === 'Command')).toBe(true))
 
     controller.abort(new Error('enough'))
 

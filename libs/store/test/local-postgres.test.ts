@@ -102,7 +102,7 @@ describe('a PostgreSQL of our own', () => {
 
     child.kill('SIGKILL')
 
-    await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => isRunning(pid)).toBe(false)
   })
 
   it('does not start once it is told to stop', async () => {

@@ -80,7 +80,7 @@ describe('a worker process', () => {
 
   it('exits 0 when it is told to stop before it is ready', async () => {
     const { child, code, errors } = run({ ...BASE, WORKER_STUB: 'unreachable', GATEHOUSE_WORKER_HEALTH_PORT: '0' })
-    await expect.poll(errors, { timeout: 10_000 }).toContain('Starting')
+    await expect.poll(errors).toContain('Starting')
 
     child.kill('SIGTERM')
 
@@ -173,7 +173,7 @@ describe('a worker process that cannot run', () => {
     ]
 
     for (const { child, errors } of runs) {
-      await expect.poll(errors, { timeout: 10_000 }).toContain('Waiting before it exits')
+      await expect.poll(errors).toContain('Waiting before it exits')
       expect([child.exitCode, fatalLineOf(errors())]).toEqual([null, expect.stringContaining('Cannot start')])
       child.kill('SIGTERM')
     }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type InvocationResult,
   type InvokeOptions,
@@ -8,6 +8,7 @@ import {
   PsSecureString,
   type PsValue,
 } from '../../../libs/powershell/src/index.ts'
+import { eventually } from '../../environment/eventually.ts'
 import type { OpenedTarget, PowerShellTarget } from '../../environment/powershell-targets.ts'
 import { HOSTILE_TEXTS } from './hostile-texts.ts'
 
@@ -223,7 +224,7 @@ function describeStopping(invoke: Invoke, opened: () => OpenedTarget): void {
   it('stops a cmdlet when told so, and runs the next one', async () => {
     const stop = new AbortController()
     const running = invoke('Test-Wait', { Milliseconds: 60_000 }, { signal: stop.signal, timeoutMs: 120_000 })
-    await vi.waitFor(() => expect(opened().pool.stats().busy).toBeGreaterThan(0))
+    await eventually(() => expect(opened().pool.stats().busy).toBeGreaterThan(0))
 
     stop.abort(new Error('No longer wanted'))
 
