@@ -35,6 +35,7 @@ describe('the words for a failure', () => {
 describe('exit codes', () => {
   it('is 2 for wrong usage or settings, 3 for a dependency out of reach, 1 for the rest', () => {
     expect(exitCodeOf(new PermanentError('settings-invalid', 'x'))).toBe(2)
+    expect(exitCodeOf(new PermanentError('graph-insecure', 'x'))).toBe(2)
     expect(exitCodeOf(new RetryableError('control-unreachable', 'x'))).toBe(3)
     expect(exitCodeOf(new PermanentError('control-refused', 'x'))).toBe(1)
     expect(exitCodeOf(new TypeError('x'))).toBe(1)
