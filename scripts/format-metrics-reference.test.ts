@@ -15,7 +15,7 @@ it('every metric has a name that Prometheus would give it', () => {
 })
 
 it('no metric has a label that could have a value for each device, user, mailbox or message', () => {
-  const known = ['access_state', 'code', 'dependency', 'level', 'organization', 'outcome', 'queue', 'reason', 'status']
+  const known = ['access_state', 'code', 'dependency', 'fate', 'level', 'organization', 'outcome', 'queue', 'reason', 'status']
   const labels = new Set(METRICS.flatMap(({ labelNames }) => labelNames))
 
   expect([...labels].toSorted()).toEqual([...known, 'sync_type', 'type', 'version'].toSorted())

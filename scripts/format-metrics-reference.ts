@@ -5,6 +5,7 @@ import {
   createExchangeMetrics,
   createMetrics,
   createQueueMetrics,
+  createSpanCounter,
   createStateMetrics,
   type Registry,
 } from '@gatehouse/worker'
@@ -39,6 +40,7 @@ const SECTIONS: readonly { title: string; fill: (registry: Registry) => void }[]
       createBrokerMetrics(registry)
       createStateMetrics(registry, notRead)
       createClockMetrics(registry)
+      createSpanCounter(registry)
     },
   },
   {

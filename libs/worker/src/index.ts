@@ -6,6 +6,7 @@ export { createLogger, type Logger, type LoggerOptions } from './create-logger.t
 export { createBrokerMetrics, createMetrics } from './create-metrics.ts'
 export { createQueueMetrics, type MeasuredQueue } from './create-queue-metrics.ts'
 export { createSecretReader } from './create-secret-reader.ts'
+export { createSpanCounter } from './create-span-counter.ts'
 export { createStateMetrics } from './create-state-metrics.ts'
 export { exitCodeOf } from './exit-code-of.ts'
 export { explainFailure } from './explain-failure.ts'
