@@ -1,9 +1,7 @@
 import { runMeasuredSync } from '@gatehouse/cli/system'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
-import { RIGHT, readEndState, startTestSystem } from './start-test-system.ts'
-
-const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 180_000, onProgress: () => {} } as const
+import { FULL_SYNC, RIGHT, readEndState, startTestSystem } from './start-test-system.ts'
 
 describe('the whole pipeline', { timeout: 240_000 }, () => {
   it('brings every device of the organisation to its right state, and finds nothing to do the second time', async ({
@@ -11,8 +9,8 @@ describe('the whole pipeline', { timeout: 240_000 }, () => {
   }) => {
     await using system = await startTestSystem({}, signal)
 
-    const first = await runMeasuredSync(system, FULL, signal)
-    const second = await runMeasuredSync(system, { ...FULL, confirmed: false }, signal)
+    const first = await runMeasuredSync(system, FULL_SYNC, signal)
+    const second = await runMeasuredSync(system, { ...FULL_SYNC, confirmed: false }, signal)
 
     expect(first.run).toMatchObject({ status: 'succeeded', problem: null })
     expect(await readEndState(system)).toMatchObject(RIGHT)
@@ -25,7 +23,7 @@ describe('the whole pipeline', { timeout: 240_000 }, () => {
   it('sends a notice for every block, before the block', async ({ signal }) => {
     await using system = await startTestSystem({}, signal)
 
-    await runMeasuredSync(system, FULL, signal)
+    await runMeasuredSync(system, FULL_SYNC, signal)
 
     const { rows } = await sql<{ blocks: number; unannounced: number; late: number }>`
       select count(*)::int as blocks,
@@ -42,7 +40,7 @@ describe('the whole pipeline', { timeout: 240_000 }, () => {
   it('writes nothing and mails nobody in report-only mode, but records what it would do', async ({ signal }) => {
     await using system = await startTestSystem({ reportOnly: true }, signal)
 
-    const { run } = await runMeasuredSync(system, FULL, signal)
+    const { run } = await runMeasuredSync(system, FULL_SYNC, signal)
 
     const exchange = await system.simulators.exchangeState()
     expect(run.status).toBe('succeeded')
@@ -59,11 +57,11 @@ describe('the whole pipeline', { timeout: 240_000 }, () => {
   }) => {
     await using system = await startTestSystem({}, signal)
 
-    const held = await runMeasuredSync(system, { ...FULL, confirmed: false }, signal)
+    const held = await runMeasuredSync(system, { ...FULL_SYNC, confirmed: false }, signal)
     const blockedBefore = await countBlocks(system)
     await system.control.post(`/api/syncRuns/${held.run.id}/confirm`, {})
     const { watchSyncRun } = await import('@gatehouse/cli/system')
-    const confirmed = await watchSyncRun(system.control, held.run.id, FULL, signal)
+    const confirmed = await watchSyncRun(system.control, held.run.id, FULL_SYNC, signal)
 
     expect(held.run).toMatchObject({ status: 'held', brake: 'held' })
     expect(held.run.wouldBlock).toBeGreaterThan(held.run.brakeLimit)
@@ -78,7 +76,7 @@ describe('the whole pipeline', { timeout: 240_000 }, () => {
       signal,
     )
 
-    const { run } = await runMeasuredSync(system, FULL, signal)
+    const { run } = await runMeasuredSync(system, FULL_SYNC, signal)
 
     expect(run.status).toBe('succeeded')
     expect(await readEndState(system)).toMatchObject(RIGHT)

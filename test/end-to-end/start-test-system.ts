@@ -42,3 +42,6 @@ export async function readEndState(
 }
 
 export const RIGHT = { wrong: 0, mailsTwice: 0, deadLetters: 0 }
+
+/** A full sync as an administrator starts it who has confirmed its writes in advance. */
+export const FULL_SYNC = { syncType: 'fullSync', confirmed: true, timeoutMs: 240_000, onProgress: () => {} } as const

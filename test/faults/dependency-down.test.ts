@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { runMeasuredSync, type System } from '@gatehouse/cli/system'
 import { describe, expect, inject, it } from 'vitest'
-import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
+import { FULL_SYNC, RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
 import { startCuttableProxy } from '../environment/cuttable-proxy.ts'
 import type {} from '../environment/provided-parts.ts'
 import { whenWritten } from './count-writes.ts'
@@ -10,7 +10,6 @@ import { readMetrics } from './read-metrics.ts'
 const POLL_MS = 100
 /** The sync is still under way when the dependency goes down, however busy the machine is. */
 const SLOW_MS = 400
-const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 240_000, onProgress: () => {} } as const
 
 /** Resolves when `gatehouse status` says so. */
 async function whenHeld(system: System, pattern: RegExp, signal: AbortSignal): Promise<void> {
@@ -27,7 +26,7 @@ describe('a dependency that is down for longer than the attempts of a message wo
     await using system = await startTestSystem({}, signal)
     await system.simulators.post('microsoft', '/__simulator/faults', { graph: { unavailable: true } })
 
-    const sync = runMeasuredSync(system, FULL, signal)
+    const sync = runMeasuredSync(system, FULL_SYNC, signal)
     await whenHeld(system, /^compliance-lookup is paused since .*: Graph: .*mailboxes wait$/, signal)
     await system.simulators.post('microsoft', '/__simulator/faults', {})
     const { run } = await sync
@@ -45,7 +44,7 @@ describe('a dependency that is down for longer than the attempts of a message wo
       return texts.filter((text) => /gatehouse_dependency_paused\{dependency="PostgreSQL",[^}]*\} 1/.test(text)).length
     }
 
-    const sync = runMeasuredSync(system, FULL, signal)
+    const sync = runMeasuredSync(system, FULL_SYNC, signal)
     await whenWritten(system, 20, signal)
     proxy.refuse(true)
     proxy.cut()

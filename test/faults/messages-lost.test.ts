@@ -3,7 +3,7 @@ import { createTopology } from '@gatehouse/broker'
 import { runMeasuredSync, type System } from '@gatehouse/cli/system'
 import { sql } from 'kysely'
 import { expect, it } from 'vitest'
-import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
+import { FULL_SYNC, RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
 import { connectAsAdmin } from '../environment/connect-as-admin.ts'
 import { countWrites, whenWritten } from './count-writes.ts'
 import { readMetrics } from './read-metrics.ts'
@@ -11,13 +11,12 @@ import { readMetrics } from './read-metrics.ts'
 const POLL_MS = 100
 /** The sync is still under way when its messages are lost, however busy the machine is. */
 const SLOW_MS = 400
-const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 240_000, onProgress: () => {} } as const
 const QUEUES = createTopology().queues.map(({ name }) => name)
 
 it('carries a sync to its end whose messages the broker has lost', { timeout: 240_000 }, async ({ signal }) => {
   await using system = await startTestSystem({ latencyMs: SLOW_MS }, signal)
 
-  const sync = runMeasuredSync(system, FULL, signal)
+  const sync = runMeasuredSync(system, FULL_SYNC, signal)
   await whenWritten(system, 20, signal)
   const lost = await loseEverything(system, signal)
   const written = await countWrites(system)

@@ -3,11 +3,10 @@ import { connectBroker } from '@gatehouse/broker'
 import { runMeasuredSync, type System } from '@gatehouse/cli/system'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
-import { RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
+import { FULL_SYNC, RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
 import { migrateFurther, type migrationThat } from '../environment/migrate-further.ts'
 import { until } from '../environment/until.ts'
 
-const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 240_000, onProgress: () => {} } as const
 const STOP_MS = 40_000
 
 /** A later build's migration: a table, and a column that this build never writes. */
@@ -44,7 +43,7 @@ describe('two builds side by side', { timeout: 240_000 }, () => {
   }) => {
     await using system = await startTestSystem({ latencyMs: 40, copies: { discovery: 2, enforcement: 2 } }, signal)
 
-    const sync = runMeasuredSync(system, FULL, signal)
+    const sync = runMeasuredSync(system, FULL_SYNC, signal)
     await until(async () => (await writtenIn(system)) > 5)
     await migrateFurther(system.store, ADDING)
     for (const worker of [...system.workers.running.keys()]) await replace(system, worker)
@@ -69,7 +68,7 @@ describe('two builds side by side', { timeout: 240_000 }, () => {
 
     await publish('mailbox.decided', 2, 'bulk.mailbox.decided.v2')
     await publish('mailbox.decided-twice', 1, 'bulk.mailbox.decided.v1')
-    const { run } = await runMeasuredSync(system, FULL, signal)
+    const { run } = await runMeasuredSync(system, FULL_SYNC, signal)
 
     await until(async () => (await putAside(system, 'enforcement', 'newer-version')) > 0)
     await until(async () => (await putAside(system, 'enforcement', 'unknown-type')) > 0)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { ensureRabbitmqServer } from '@gatehouse/broker/local'
 import { runMeasuredSync, type System } from '@gatehouse/cli/system'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { startTestSystem } from '../end-to-end/start-test-system.ts'
+import { FULL_SYNC, startTestSystem } from '../end-to-end/start-test-system.ts'
 import { ensurePrometheus } from '../environment/ensure-prometheus.ts'
 import type {} from '../environment/provided-parts.ts'
 import { until } from '../environment/until.ts'
@@ -14,7 +14,6 @@ import { type Prometheus, startPrometheus } from './start-prometheus.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
 const START_MS = 240_000
-const FULL = { syncType: 'fullSync', confirmed: true, timeoutMs: 120_000, onProgress: () => {} } as const
 
 const programs = await ensurePrometheus()
 const log = { info: (_fields: object, message: string) => void process.stderr.write(`${message}\n`) }
@@ -51,7 +50,7 @@ async function start(program: string, signal: AbortSignal): Promise<void> {
       signal,
     ),
   )
-  await runMeasuredSync(system, FULL, signal)
+  await runMeasuredSync(system, FULL_SYNC, signal)
   const config = await localConfig(rabbitmq.metricsAddress)
   prometheus = stack.use(await startPrometheus({ program, directory, config, signal }))
   // Control reads every half minute, RabbitMQ counts every five seconds.
@@ -165,7 +164,7 @@ describe.skipIf(programs === undefined || !hasRabbitmq)('a Prometheus that scrap
 
     const deniedPermissions = ['DeviceManagementManagedDevices.Read.All']
     await system.simulators.post('microsoft', '/__simulator/faults', { graph: { deniedPermissions } })
-    const { run } = await runMeasuredSync(system, FULL, signal)
+    const { run } = await runMeasuredSync(system, FULL_SYNC, signal)
     await until(() => isRaised('GatehouseGraphSignInFailing'), 60_000)
     await system.simulators.post('microsoft', '/__simulator/faults', {})
     await system.simulators.post('exchange', '/__simulator/faults', { exchange: { unreachable: true } })
