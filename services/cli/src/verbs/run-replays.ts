@@ -89,7 +89,8 @@ async function follow(replayId: string, { control, terminal, json, signal }: Que
 function describe({ id, state, counts, problem }: ReplayView): string {
   const { sent, selected, returned, unaccounted } = counts
   const gone = unaccounted === 0 ? '' : `, ${unaccounted} gone from the dead queue without a note of this replay`
-  const dead = returned === 0 ? 'none is dead again' : `${returned} are dead again (list them with --replay-id ${id})`
+  const many = returned === 1 ? '1 is' : `${returned} are`
+  const dead = returned === 0 ? 'none is dead again' : `${many} dead again (list them with --replay-id ${id})`
   const why = problem === null ? '' : `: ${problem.message} (${problem.code})`
   const next = state === 'stopped' ? `. Go on with \`gatehouse dead-letters resume ${id}\`` : ''
   return `Replay ${id} ${state}: ${sent} of ${selected} sent${gone}, ${dead}${why}${next}`

@@ -87,10 +87,22 @@ describe('a canary', () => {
     expect(planReplayStep(sent(5))).toEqual({ kind: 'watch', ms: 1_000 })
   })
 
-  it('stops the replay as soon as one of it is dead again', () => {
-    const facts = sent(5, { counts: { selected: 100, sent: 5, returned: 1, unaccounted: 0 }, quietMs: 100 })
+  it('stops the replay when one of it is dead again, a moment after it was sent: then the count tells of all that fail at once', () => {
+    const returned = (count: number, more: Partial<ReplayFacts> = {}) =>
+      sent(5, { counts: { selected: 100, sent: 5, returned: count, unaccounted: 0 }, ...more })
+    const stop = { kind: 'stop', problem: { code: 'canary-returned' } }
 
-    expect(planReplayStep(facts)).toMatchObject({ kind: 'stop', problem: { code: 'canary-returned' } })
-    expect(planReplayStep({ ...facts, isCanaryPassed: true }).kind).toBe('send')
+    expect(planReplayStep(returned(1, { quietMs: 100 }))).toEqual({ kind: 'watch', ms: 1_000 })
+    expect(planReplayStep(returned(1, { quietMs: 1_400 }))).toEqual({ kind: 'watch', ms: 600 })
+    expect(planReplayStep(returned(1, { quietMs: 2_000 }))).toMatchObject(stop)
+    expect(planReplayStep(returned(5, { quietMs: 100 }))).toMatchObject(stop)
+    expect(planReplayStep(returned(1))).toMatchObject(stop)
+    expect(planReplayStep(returned(1, { isCanaryPassed: true })).kind).toBe('send')
+  })
+
+  it('of which one is dead again before all of it went is not sent any further', () => {
+    const facts = sent(3, { counts: { selected: 100, sent: 3, returned: 1, unaccounted: 0 }, quietMs: 100 })
+
+    expect(planReplayStep(facts)).toEqual({ kind: 'watch', ms: 1_000 })
   })
 })

@@ -38,8 +38,11 @@ const GIVEN_BACK_MS = 1_000
 /** What a replay does next, from what has become of its letters so far. */
 export function planReplayStep(facts: ReplayFacts): ReplayStep {
   const problem = findProblem(facts)
-  if (problem !== undefined) return { kind: 'stop', problem }
   const { counts, remaining, quietMs, options } = facts
+  if (problem !== undefined) {
+    const restMs = problem.code === 'canary-returned' && counts.returned < counts.sent ? settleMs(quietMs) : 0
+    return restMs > 0 ? { kind: 'watch', ms: Math.min(restMs, WATCH_MS) } : { kind: 'stop', problem }
+  }
   if (remaining === 0) return planEnd(facts)
   if (options.canary === undefined || facts.isCanaryPassed) return { kind: 'send', most: remaining }
   const unsent = options.canary.count - counts.sent - counts.unaccounted
@@ -53,8 +56,13 @@ export function planReplayStep(facts: ReplayFacts): ReplayStep {
 function planEnd({ counts, quietMs, missingMs, holders }: ReplayFacts): ReplayStep {
   const waitMs = holders > 0 ? MISSING_MS_MAX : GIVEN_BACK_MS
   if (counts.unaccounted > 0 && missingMs < waitMs) return { kind: 'watch', ms: WATCH_MS }
-  const restMs = quietMs === undefined ? 0 : SETTLE_MS - quietMs
+  const restMs = settleMs(quietMs)
   return restMs > 0 ? { kind: 'watch', ms: restMs } : { kind: 'finish' }
+}
+
+/** How long the count of those that are dead again may still be too low; nobody knows when a run before a crash sent its last. */
+function settleMs(quietMs: number | undefined): number {
+  return quietMs === undefined ? 0 : Math.max(0, SETTLE_MS - quietMs)
 }
 
 function findProblem({ options, counts, isCanaryPassed, idleRounds }: ReplayFacts): ProblemJson | undefined {
