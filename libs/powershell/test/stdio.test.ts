@@ -188,11 +188,13 @@ describe.skipIf(host === undefined)('remoting over the standard streams of the r
   test('a cmdlet that does not stop costs one runspace: the others of its process go on, and then the process is ended', async () => {
     const pool = await open({ runspaces: 3, limits: { stopMs: 300 }, stdio: { runspacesPerProcess: 3, idleTimeoutMs: 1_000 } })
     const [folder, others] = [await createFolder(), await createFolder()]
-    const hung = run(pool, 'Wait-Hung', { Folder: folder }, 500).catch((error: unknown) => error)
+    // Long enough for the slow one to begin in the same process.
+    const hung = run(pool, 'Wait-Hung', { Folder: folder }, 4_000).catch((error: unknown) => error)
     await begunIn(folder, 1)
     const processId = await processOf(pool)
 
     const slow = run(pool, 'Wait-Others', { Folder: others, Count: 2 })
+    await begunIn(others, 1)
     expect(await hung).toMatchObject({ code: 'cmdlet-timeout', detail: { shellLost: true, mayHaveRun: true } })
     expect(isRunning(processId)).toBe(true)
     const together = await Promise.all([slow, run(pool, 'Wait-Others', { Folder: others, Count: 2 })])
