@@ -177,7 +177,7 @@ function heapUsed(): number {
 
 describe('2,000 commands with random faults', () => {
   for (const seed of [1, 20_260, 777_777]) {
-    test(`end with an answer each, and with nothing left of the pool (seed ${seed})`, async () => {
+    test(`end with an answer each, and with nothing left of the pool (seed ${seed})`, { timeout: 240_000 }, async () => {
       const warnings: Error[] = []
       const onWarning = (warning: Error) => warnings.push(warning)
       process.on('warning', onWarning)
@@ -204,7 +204,7 @@ describe('2,000 commands with random faults', () => {
     })
   }
 
-  test(`leave no more memory behind in the third round than in the second`, async () => {
+  test('leave no more memory behind in the third round than in the second', { timeout: 240_000 }, async () => {
     const started = await startFaulty(createRandom(4_242))
     const stop = new AbortController()
     const after: number[] = []
