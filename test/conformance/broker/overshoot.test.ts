@@ -8,6 +8,7 @@ import { onEachBroker } from './on-each-broker.ts'
 const LENGTH_MAX = 10
 const WINDOW = 20
 const BURST = 400
+const BURSTS_MAX = 10
 
 let broker: BrokerUnderTest
 const it = onEachBroker((started) => {
@@ -18,9 +19,14 @@ it('lets a burst without a window far over the length limit of a queue (T4, naiv
   await using naive = await startNaiveClient(broker)
   await naive.declareQueue('naive.short', { 'x-max-length': LENGTH_MAX, 'x-overflow': 'reject-publish' })
 
-  const answers = await Promise.all(Array.from({ length: BURST }, () => naive.publish('', 'naive.short', 'one of a burst')))
+  // A broker whose machine is busy keeps up with a burst that comes slowly: then a larger one.
+  let accepted = 0
+  for (let burst = BURST; accepted <= LENGTH_MAX + WINDOW && burst <= BURSTS_MAX * BURST; burst += BURST) {
+    await naive.channel.purgeQueue('naive.short')
+    const answers = await Promise.all(Array.from({ length: burst }, () => naive.publish('', 'naive.short', 'one of a burst')))
+    accepted = answers.filter((answer) => answer === 'ack').length
+  }
 
-  const accepted = answers.filter((answer) => answer === 'ack').length
   expect(accepted).toBeGreaterThan(LENGTH_MAX + WINDOW)
   expect(await broker.depth('naive.short')).toBe(accepted)
 })

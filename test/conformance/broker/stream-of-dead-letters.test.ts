@@ -37,7 +37,7 @@ async function readFirstDeath(name: string, more: Record<string, string> = {}) {
   await naive.publish('', `naive.work.${name}`, 'rejected later')
   if (more['x-dead-letter-strategy'] === undefined) await naive.publish('', stream, 'sent directly')
   const first = await readStream(naive.channel, stream)
-  return { body: first.content.toString(), headers: first.properties.headers ?? {}, isBefore4: naive.isBefore4, stream }
+  return { body: first.content.toString(), headers: first.properties.headers ?? {}, isBefore4: naive.isBefore4 }
 }
 
 it('loses what goes to a stream at most once, on RabbitMQ before 4 (T12, naive)', async () => {
@@ -46,8 +46,8 @@ it('loses what goes to a stream at most once, on RabbitMQ before 4 (T12, naive)'
   expect(body).toBe(isBefore4 ? 'sent directly' : 'rejected')
 })
 
-it('leaves no x-death on what RabbitMQ before 4 sends to a stream, and the stream counts as empty (T12, naive)', async () => {
-  const { body, headers, isBefore4, stream } = await readFirstDeath('at-least-once', {
+it('leaves no x-death on what RabbitMQ before 4 sends to a stream (T12, naive)', async () => {
+  const { body, headers, isBefore4 } = await readFirstDeath('at-least-once', {
     'x-dead-letter-strategy': 'at-least-once',
     'x-overflow': 'reject-publish',
   })
@@ -55,7 +55,6 @@ it('leaves no x-death on what RabbitMQ before 4 sends to a stream, and the strea
   expect(body).toBe('rejected')
   expect(headers['x-first-death-reason']).toBe('rejected')
   expect(headers['x-death'] === undefined).toBe(isBefore4)
-  expect(await broker.depth(stream)).toBe(0)
 })
 
 it('says in headers of our own, also in a stream, what a message died of (T12)', async () => {
