@@ -4,7 +4,6 @@ import { type System, watchSyncRun } from '@gatehouse/cli/system'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CollectedSpan, type OtlpCollector, startOtlpCollector } from '../environment/otlp-collector.ts'
-import { until } from '../environment/until.ts'
 import { startTestSystem } from './start-test-system.ts'
 
 /** Of whoever calls the API. */
@@ -39,18 +38,17 @@ describe('the trace of a sync', { timeout: 60_000 }, () => {
       new Set(['mailbox.observed', 'mailbox.decided', 'access.changed']),
     )
     expect(new Set(lines.map(({ traceId }) => traceId))).toEqual(new Set([CALLER.traceId]))
-    const spans = await spansOf(lines)
-    // Every worker sends its own, when it is their turn.
-    for (const span of spans) {
+    const messageIds = new Set(lines.flatMap(({ messageId }) => messageId ?? []))
+    // One for each delivery of a message. Every worker sends its spans when it is their turn.
+    const spans = () => collector.spans.filter((span) => messageIds.has(String(span.attributes['messaging.message.id'])))
+    const under = () => collector.spans.filter((one) => spans().some(({ spanId }) => spanId === one.parentSpanId))
+    await expect.poll(() => new Set(spans().map((span) => span.attributes['messaging.message.id'])).size).toBe(messageIds.size)
+    await expect.poll(() => under().map(({ name }) => name)).toEqual(expect.arrayContaining(['Set-CASMailbox', 'CreateItem']))
+    for (const span of spans()) {
       expect(span.traceId).toBe(CALLER.traceId)
       await expect.poll(() => ancestorsOf(span)).toEqual(expect.arrayContaining(['POST /api/syncs', 'start sync']))
     }
-    const findUnder = () => collector.spans.filter((one) => spans.some(({ spanId }) => spanId === one.parentSpanId))
-    await expect
-      .poll(() => findUnder().map(({ name }) => name))
-      .toEqual(expect.arrayContaining(['Set-CASMailbox', 'CreateItem']))
-    const under = findUnder()
-    expect(new Set(under.map(({ traceId }) => traceId))).toEqual(new Set([CALLER.traceId]))
+    expect(new Set(under().map(({ traceId }) => traceId))).toEqual(new Set([CALLER.traceId]))
   })
 
   it('tells of the work of every worker', async () => {
@@ -109,14 +107,6 @@ async function readLog(): Promise<Line[]> {
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line))
-}
-
-/** The spans in which the messages of these lines were handled, once the collector has all of them. */
-async function spansOf(lines: readonly Line[]): Promise<CollectedSpan[]> {
-  const messageIds = new Set(lines.flatMap(({ messageId }) => messageId ?? []))
-  const find = () => collector.spans.filter((span) => messageIds.has(String(span.attributes['messaging.message.id'])))
-  await until(() => new Set(find().map((span) => span.attributes['messaging.message.id'])).size === messageIds.size)
-  return find()
 }
 
 /** The names of a span's parent, of that one's parent, and so on. */

@@ -32,7 +32,12 @@ async function createHost(behaviour = ''): Promise<Program> {
   const script = join(import.meta.dirname, 'fixtures', 'stdio-host.ts')
   await writeFile(executable, `#!/bin/sh\nexec '${process.execPath}' '${script}'\n`, { mode: 0o755 })
   const environment = { BEHAVIOUR: behaviour, PID_FILE: pidFile }
-  return { executable, environment, processId: async () => Number(await readFile(pidFile, 'utf8')) }
+  const processId = async () => {
+    const text = await readFile(pidFile, 'utf8')
+    if (text === '') throw new Error('The program has not yet said which process it is')
+    return Number(text)
+  }
+  return { executable, environment, processId }
 }
 
 const open = ({ executable, environment }: Program, limits: Partial<PoolLimits> = {}, runspaces = 1) =>
