@@ -17,6 +17,7 @@ it('does less at once when it is throttled, and as much as before when it is not
   await Promise.all(Array.from({ length: 300 }, () => publishNotice(control)))
   await using notification = await broker.connect()
   const limit = new ConcurrencyLimit({ ceiling: CEILING, now: () => performance.now() })
+  const firstRound = Promise.withResolvers<void>()
   let begun = 0
   let running = 0
   let mostAfterCut = 0
@@ -26,10 +27,11 @@ it('does less at once when it is throttled, and as much as before when it is not
     async (_id, { attempt }) => {
       begun += 1
       running += 1
-      // The messages of the first round; some of them may be here before the consumer is.
+      // The messages of the first round; some of them may be here before the consumer is. They are under way together.
       const isThrottled = attempt === 1 && begun <= CEILING
+      if (begun === CEILING) firstRound.resolve()
       if (begun > 2 * CEILING && begun < 3 * CEILING) mostAfterCut = Math.max(mostAfterCut, running)
-      await delay(5)
+      await (isThrottled ? firstRound.promise : delay(5))
       running -= 1
       limits.push(limit.current)
       if (isThrottled) throw new RetryableError('mail-throttled', 'Too many at once', { retryAfterMs: 100 })
