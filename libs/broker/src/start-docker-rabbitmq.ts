@@ -12,6 +12,8 @@ const PULL_TIMEOUT_MS = 10 * 60_000
 const ASK_TIMEOUT_MS = 5_000
 const COMMAND_TIMEOUT_MS = 60_000
 const START_TIMEOUT_MS = 120_000
+/** Inside the container. */
+const AMQP_PORT = 5_672
 
 /** Tells whether a Docker engine answers here: the one of DOCKER_HOST or of the default socket. At most five seconds. */
 export async function findDockerEngine(run: RunProgram, signal: AbortSignal): Promise<boolean> {
@@ -46,7 +48,8 @@ export async function startDockerRabbitmq(options: {
   const stop = async (): Promise<void> => {
     await docker('rm', '--force', '--volumes', id)
   }
-  const access = { managementUrl: `http://127.0.0.1:${management}`, user: 'gatehouse', password }
+  const managementUrl = `http://127.0.0.1:${management}`
+  const access = { managementUrl, user: 'gatehouse', password, amqpPort: AMQP_PORT }
   const ready = async (): Promise<void> => {
     const isReady = await waitForManagement(access, AbortSignal.any([signal, AbortSignal.timeout(START_TIMEOUT_MS)]))
     if (!isReady) throw new RetryableError('rabbitmq-not-started', `RabbitMQ did not start in container ${id.slice(0, 12)}`)
@@ -78,7 +81,7 @@ function containerArguments(o: { amqp: number; management: number; password: str
     '--label',
     'org.gatehouse.purpose=local-broker',
     '--publish',
-    `127.0.0.1:${o.amqp}:5672`,
+    `127.0.0.1:${o.amqp}:${AMQP_PORT}`,
     '--publish',
     `127.0.0.1:${o.management}:15672`,
     '--env',

@@ -142,7 +142,8 @@ async function start(node: Node, signal: AbortSignal): Promise<NodeProcess> {
 }
 
 async function waitUntilReady(node: Node, spawned: NodeProcess, signal: AbortSignal): Promise<void> {
-  const access = { managementUrl: managementUrlOf(node), user: node.user, password: node.password }
+  const { user, password, ports } = node
+  const access = { managementUrl: managementUrlOf(node), user, password, amqpPort: ports.amqp }
   if (await waitForManagement(access, signal, () => spawned.hasExited)) return
   throw notStarted(await readFailure(node.directory, spawned))
 }
