@@ -39,10 +39,14 @@ describe('the trace of a sync', { timeout: 60_000 }, () => {
     )
     expect(new Set(lines.map(({ traceId }) => traceId))).toEqual(new Set([CALLER.traceId]))
     const messageIds = new Set(lines.flatMap(({ messageId }) => messageId ?? []))
+    const messageOf = (span: CollectedSpan) => String(span.attributes['messaging.message.id'])
     // One for each delivery of a message. Every worker sends its spans when it is their turn.
-    const spans = () => collector.spans.filter((span) => messageIds.has(String(span.attributes['messaging.message.id'])))
-    const under = () => collector.spans.filter((one) => spans().some(({ spanId }) => spanId === one.parentSpanId))
-    await expect.poll(() => new Set(spans().map((span) => span.attributes['messaging.message.id'])).size).toBe(messageIds.size)
+    const spans = () => collector.spans.filter((span) => messageIds.has(messageOf(span)))
+    const under = () => {
+      const spanIds = new Set(spans().map(({ spanId }) => spanId))
+      return collector.spans.filter(({ parentSpanId }) => parentSpanId !== undefined && spanIds.has(parentSpanId))
+    }
+    await expect.poll(() => new Set(spans().map(messageOf)).size).toBe(messageIds.size)
     await expect.poll(() => under().map(({ name }) => name)).toEqual(expect.arrayContaining(['Set-CASMailbox', 'CreateItem']))
     for (const span of spans()) {
       expect(span.traceId).toBe(CALLER.traceId)

@@ -5,6 +5,7 @@ import { sql } from 'kysely'
 import { expect, it } from 'vitest'
 import { FULL_SYNC, RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
 import { connectAsAdmin } from '../environment/connect-as-admin.ts'
+import { sumSamples } from '../environment/sum-samples.ts'
 import { countWrites, whenWritten } from './count-writes.ts'
 import { readMetrics } from './read-metrics.ts'
 
@@ -30,8 +31,8 @@ it('carries a sync to its end whose messages the broker has lost', { timeout: 24
 })
 
 /**
- * Empties every queue until no worker has anything in hand that could fill one again. The workers are asked one after the other, so a
- * message could pass behind the question from one to another; it would have been counted when it is asked the next time.
+ * Empties every queue until no worker has anything in hand that could fill one again. The workers do not answer at one moment, so a
+ * message could pass between two answers from one to another; it would have been counted when they are asked the next time.
  * @returns how many messages it took.
  */
 async function loseEverything(system: System, signal: AbortSignal): Promise<number> {
@@ -56,10 +57,9 @@ async function loseEverything(system: System, signal: AbortSignal): Promise<numb
 
 async function readTraffic(system: System): Promise<{ inHand: number; moved: number }> {
   const page = (await readMetrics(system)).join('\n')
-  const sum = (sample: RegExp) => [...page.matchAll(sample)].reduce((total, [, value]) => total + Number(value), 0)
   return {
-    inHand: sum(/^gatehouse_messages_unacknowledged(?:\{.*\})? (\d+)$/gm),
-    moved: sum(/^gatehouse_messages_(?:handled|published)_total(?:\{.*\})? (\d+)$/gm),
+    inHand: sumSamples(page, /^gatehouse_messages_unacknowledged(?:\{.*\})? (\d+)$/gm),
+    moved: sumSamples(page, /^gatehouse_messages_(?:handled|published)_total(?:\{.*\})? (\d+)$/gm),
   }
 }
 

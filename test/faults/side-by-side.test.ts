@@ -5,6 +5,7 @@ import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { FULL_SYNC, RIGHT, readEndState, startTestSystem } from '../end-to-end/start-test-system.ts'
 import { migrateFurther, type migrationThat } from '../environment/migrate-further.ts'
+import { sumSamples } from '../environment/sum-samples.ts'
 import { until } from '../environment/until.ts'
 
 const STOP_MS = 40_000
@@ -34,7 +35,7 @@ async function putAside(system: System, worker: string, reason: string): Promise
   const healthUrl = system.workers.running.get(worker)?.ready.healthUrl ?? ''
   const metrics = await (await fetch(`${healthUrl}/metrics`, { headers: { connection: 'close' } })).text()
   const pattern = new RegExp(`^gatehouse_messages_delayed_total\\{[^}]*reason="${reason}"[^}]*\\} (\\d+)`, 'gm')
-  return [...metrics.matchAll(pattern)].reduce((sum, [, count]) => sum + Number(count), 0)
+  return sumSamples(metrics, pattern)
 }
 
 describe('two builds side by side', { timeout: 240_000 }, () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { System, WorkerName } from '@gatehouse/cli/system'
 import { startProcess, workerArguments, workerEnvironment } from '../../../services/cli/src/processes/start-worker-process.ts'
+import { sumSamples } from '../../environment/sum-samples.ts'
 
 export type MeasuredWorker = {
   /** The most it ever held, from its start. */
@@ -53,10 +54,7 @@ async function readMemory(pid: number): Promise<{ mostMiB: number; residentMiB: 
 /** All messages that the worker has handled, whatever came of them. */
 async function readHandled(healthUrl: string): Promise<number> {
   const text = await (await fetch(`${healthUrl}/metrics`)).text()
-  return [...text.matchAll(/^gatehouse_message_handling_seconds_count\{.*\} (\d+)$/gm)].reduce(
-    (sum, [, n]) => sum + Number(n),
-    0,
-  )
+  return sumSamples(text, /^gatehouse_message_handling_seconds_count\{.*\} (\d+)$/gm)
 }
 
 /** As the demo gives it to its workers. */

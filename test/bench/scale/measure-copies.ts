@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type StartedProcess, startProcess, type WorkerName, workerArguments, workerEnvironment } from '@gatehouse/cli/system'
 import type { Fleet } from '../../campaign/many-organizations/start-fleet.ts'
 import { readProcessUsage } from '../../environment/process-usage.ts'
+import { sumSamples } from '../../environment/sum-samples.ts'
 
 /** So many copies of one worker, with nothing else in their way. */
 export type MeasuredCopies = {
@@ -91,9 +92,7 @@ async function takeSample(processes: readonly StartedProcess[]): Promise<Sample>
 /** Messages that are through: one that only waits for something is handled again. */
 async function readHandled(healthUrl: string): Promise<number> {
   const text = await (await fetch(`${healthUrl}/metrics`)).text()
-  return [...text.matchAll(/^gatehouse_messages_handled_total\{(.*)\} (\d+)$/gm)]
-    .filter(([, labels]) => labels?.includes('outcome="done"'))
-    .reduce((sum, [, , n]) => sum + Number(n), 0)
+  return sumSamples(text, /^gatehouse_messages_handled_total\{.*outcome="done".*\} (\d+)$/gm)
 }
 
 export function round(value: number, by: number): number {
